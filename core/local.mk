@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+#
+# The gateway.  One file a line, sorted.
+
+noinst_LTLIBRARIES += \
+	core/libbuiltin.la \
+	core/libcore.la \
+	core/liblwip.la \
+	core/libstack.la
+
+core_libcore_la_SOURCES = \
+	core/version.c \
+	core/version.h
+core_libcore_la_LIBADD = \
+	core/libstack.la \
+	$(INIH_LIBS) \
+	$(DLOPEN_LIBS)
+
+# What may include lwip/, with the include path for it.
+core_libstack_la_SOURCES =
+core_libstack_la_CPPFLAGS = $(AM_CPPFLAGS) $(LWIP_CPPFLAGS)
+core_libstack_la_LIBADD = core/liblwip.la
+
+# lwIP itself: lwip.c includes the sources it is made of.  The warnings of
+# code that is not ours help nobody, so there are none.
+LWIP_CPPFLAGS = \
+	-I$(top_srcdir)/core/lwip \
+	-isystem $(LWIP_DIR)/src/include
+core_liblwip_la_SOURCES = \
+	core/lwip/arch/cc.h \
+	core/lwip/checks.c \
+	core/lwip/lwip.c \
+	core/lwip/lwipopts.h
+core_liblwip_la_CPPFLAGS = $(AM_CPPFLAGS) $(LWIP_CPPFLAGS) -I$(LWIP_DIR)/src/core
+core_liblwip_la_CFLAGS = $(BASE_CFLAGS) $(HARD_CFLAGS) -w
+
+# The table of static plugins, written by configure, and those plugins.
+nodist_core_libbuiltin_la_SOURCES = core/builtin.c
+core_libbuiltin_la_LIBADD = $(STATIC_PLUGINS)
+EXTRA_core_libbuiltin_la_DEPENDENCIES = $(STATIC_PLUGINS)
+DISTCLEANFILES += core/builtin.c
+
+# What a program made of the core links: sluice, and the unit tests.
+CORE_LIBS = core/libcore.la core/libbuiltin.la
+
+bin_PROGRAMS += sluice
+sluice_SOURCES = \
+	core/main.c
+sluice_LDADD = $(CORE_LIBS)
+sluice_LDFLAGS = $(AM_LDFLAGS) $(PROGRAM_LDFLAGS)

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+
+sluiceincludedir = $(includedir)/sluice
+sluiceinclude_HEADERS = \
+	include/sluice/plugin.h

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+#
+# The shipped plugins.  For each, its sources and the two lines that take
+# from configure whether it is shared or static (m4/plugins.m4).
+
+# All that a plugin sees is the public header.
+PLUGIN_CPPFLAGS = -D_GNU_SOURCE -I$(top_srcdir)/include
+SHARED_PLUGIN_FLAGS = $(AM_LDFLAGS) $(MODULE_LDFLAGS) \
+	-avoid-version -shared -rpath $(plugindir)
+
+plugin_LTLIBRARIES = $(SHARED_PLUGINS)
+
+EXTRA_LTLIBRARIES += plugins/tcp-forward.la
+plugins_tcp_forward_la_SOURCES = plugins/tcp-forward.c
+plugins_tcp_forward_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(tcp_forward_CPPFLAGS)
+plugins_tcp_forward_la_LDFLAGS = -module $(tcp_forward_LDFLAGS)
+
+EXTRA_LTLIBRARIES += plugins/udp-forward.la
+plugins_udp_forward_la_SOURCES = plugins/udp-forward.c
+plugins_udp_forward_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(udp_forward_CPPFLAGS)
+plugins_udp_forward_la_LDFLAGS = -module $(udp_forward_LDFLAGS)
+
+EXTRA_LTLIBRARIES += plugins/dns-upstream.la
+plugins_dns_upstream_la_SOURCES = plugins/dns-upstream.c
+plugins_dns_upstream_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(dns_upstream_CPPFLAGS)
+plugins_dns_upstream_la_LDFLAGS = -module $(dns_upstream_LDFLAGS)
+
+EXTRA_LTLIBRARIES += plugins/protect-mark.la
+plugins_protect_mark_la_SOURCES = plugins/protect-mark.c
+plugins_protect_mark_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(protect_mark_CPPFLAGS)
+plugins_protect_mark_la_LDFLAGS = -module $(protect_mark_LDFLAGS)
+
+EXTRA_LTLIBRARIES += plugins/protect-unix.la
+plugins_protect_unix_la_SOURCES = plugins/protect-unix.c
+plugins_protect_unix_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(protect_unix_CPPFLAGS)
+plugins_protect_unix_la_LDFLAGS = -module $(protect_unix_LDFLAGS)
+
+EXTRA_LTLIBRARIES += plugins/flow-log.la
+plugins_flow_log_la_SOURCES = plugins/flow-log.c
+plugins_flow_log_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(flow_log_CPPFLAGS)
+plugins_flow_log_la_LDFLAGS = -module $(flow_log_LDFLAGS)
