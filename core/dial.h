@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* dial.h - sockets to the outside
+ *
+ * Every socket the gateway opens comes from here, so that the protect chain
+ * sees all of them before they connect or send.  A dial goes through
+ *
+ *	protect --LATER--> waiting --TAKE--> connecting --> done(fd)
+ *	   |                  |                   |
+ *	   +------ DROP ------+--- timer, error --+-----> done(-errno)
+ *
+ * done() is called once for each dial_start(), from the loop, never from
+ * inside it, and not after dial_cancel().  A chain that ends without TAKE
+ * refuses the socket (-EPERM).  A socket whose source address is one of our
+ * own TUN's is a routing loop: -ELOOP, explained once in the log.
+ */
+#ifndef CORE_DIAL_H
+#define CORE_DIAL_H
+
+#include "addr.h"
+#include "loop.h"
+
+struct gateway;
+struct flow;
+struct dial;
+
+/* Why a dial failed, for the truth to the app. */
+struct dial_error {
+	int err;		/* positive errno */
+	uint8_t family;		/* 4, 6: an ICMP error came; 0: none */
+	uint8_t type, code;
+	uint32_t extra;		/* MTU */
+	struct sluice_addr from; /* who sent it */
+};
+
+#define DIAL_PING 0x100u	/* proto 1 or 58: a ping socket */
+
+struct dial_ask {
+	uint8_t proto;		/* SLUICE_TCP, SLUICE_UDP, 1, 58 */
+	struct sluice_addr to;
+	uint64_t flow_id;	/* 0: none; told to protect, and in the log */
+	uint32_t timeout_ms;	/* 0: 30 s */
+	uint32_t flags;		/* SLUICE_DIAL_UNCONNECTED */
+	uint16_t prefer_port;	/* UDP: bind to it if it is free
+				   (RFC 4787 REQ-4), else same parity, else any */
+	/* fd is the caller's: non-blocking, close-on-exec; -1 with e */
+	void (*done)(void *arg, int fd, const struct dial_error *e);
+	void *arg;
+};
+
+/* NULL: no memory (done is not called). */
+struct dial *dial_start(struct gateway *gw, const struct dial_ask *ask);
+void dial_cancel(struct dial *d);	/* NULL is fine */
+
+/* The protect chain on fd, now: 0, -EPERM, -EAGAIN (a plugin wants time). */
+int dial_protect(struct gateway *gw, int fd, uint8_t proto,
+		 const struct sluice_addr *to);
+
+/* For start and stop of a gateway: cancels what is left. */
+void dial_fini(struct gateway *gw);
+
+#endif

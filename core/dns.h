@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* dns.h - port 53, UDP and TCP, to any address, through the dns chain
+ *
+ *	question --chain--> answered ------------------> reply chain --> app
+ *	             |  \---LATER--> waiting --resolve()---^
+ *	             |                  \---- timeout: SERVFAIL
+ *	             \---PASS at the end--> forward to the server asked
+ *
+ * Nothing waits inside the packet reader: a silent upstream delays nobody
+ * else.
+ */
+#ifndef CORE_DNS_H
+#define CORE_DNS_H
+
+#include "gateway.h"
+
+int dns_init(struct gateway *gw);	/* makes gw->dns; serves TCP 53 */
+void dns_fini(struct gateway *gw);
+/* A datagram to port 53.  False: not taken (the dns chain is empty), it goes
+ * the way of any UDP. */
+bool dns_up(struct gateway *gw, const struct packet *p);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* frag.h - datagrams put together from fragments, and cut into them
+ *
+ * Up: bounded by bytes, by datagrams and by source; overlaps end the datagram
+ * (RFC 5722, here for IPv4 too); 15 s for IPv4, 30 s for IPv6; the key has
+ * addresses, protocol and id.  Down: packets above the MTU are cut, IPv6 too.
+ * Pure but for its own memory; time is given.
+ */
+#ifndef CORE_FRAG_H
+#define CORE_FRAG_H
+
+#include "packet.h"
+
+#define FRAG_BYTES      (4u << 20)	/* held for all datagrams */
+#define FRAG_PER_SOURCE 64		/* datagrams */
+#define FRAG_V4_MS      15000
+#define FRAG_V6_MS      30000
+
+struct frag;
+
+struct frag *frag_new(void);		/* NULL: no memory */
+void frag_free(struct frag *t);
+
+/* Take the fragment p (p->frag is set).  Gives 1 and the whole IP packet in
+ * *out (valid until the next call; headers rewritten as if it had never been
+ * cut, checksum of the IPv4 header right), 0 if more is to come, or a
+ * negative errno: -EBADMSG overlap or nonsense (the datagram is gone),
+ * -ENOBUFS a limit (this fragment is dropped). */
+int frag_add(struct frag *t, const struct packet *p, uint64_t now,
+	     uint8_t **out, size_t *out_len);
+/* Forget what is too old; gives how many datagrams that were. */
+unsigned frag_sweep(struct frag *t, uint64_t now);
+size_t frag_held(const struct frag *t);	/* bytes */
+
+/* Cut the packet (v[0] begins with its IP header, whole in v[0]) into
+ * fragments that fit mtu and call emit for each; stops at the first emit
+ * that fails, and gives that. */
+int frag_cut(const struct iovec *v, int n, uint32_t mtu, uint32_t id,
+	     int (*emit)(void *arg, const struct iovec *v, int n), void *arg);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* tun.h - the device: packets in, packets out
+ *
+ * Made by name (or attached to a persistent one), in this network namespace
+ * or another, given as a descriptor, or replaced by an embedder's callbacks.
+ * With offload (IFF_VNET_HDR) a read or write is up to 64 KiB of one flow;
+ * what the kernel refuses is left out step by step: USO, TSO, checksums, the
+ * vnet header itself.
+ *
+ * Buffers: a read lands in a tun_buf.  Whoever keeps data beyond the handler
+ * takes a reference; a buffer nobody kept is used for the next read, so that
+ * it stays in the cache.
+ */
+#ifndef CORE_TUN_H
+#define CORE_TUN_H
+
+#include <linux/virtio_net.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "addr.h"
+#include "loop.h"
+#include "pool.h"
+#include "stats.h"
+
+#define TUN_HEADROOM 64		/* before data, for whoever wants it */
+
+struct tun;
+
+struct tun_buf {
+	struct tun *tun;
+	uint32_t refs;
+	uint32_t cap;		/* bytes at data */
+	uint8_t user[96] __attribute__((aligned(16)));	/* stack.c's pbuf */
+	uint8_t data[];
+};
+
+struct tun_ops {		/* an embedder's packets instead of a device */
+	/* Fill up to n iovecs with a packet each, set their lengths; gives how
+	 * many (0: none now).  The embedder calls sluice_tun_ready(). */
+	int (*read)(void *arg, struct iovec *v, int n);
+	/* One packet in n pieces; 0 or -errno. */
+	int (*write)(void *arg, const struct iovec *v, int n);
+	void *arg;
+};
+
+struct tun_config {
+	const char *name;	/* "" with fd or ops */
+	const char *netns;	/* NULL: ours */
+	int fd;			/* -1: none given */
+	const struct tun_ops *ops;
+	uint32_t mtu;
+	int offload;		/* 0 off, 1 on (or fail), 2 auto */
+};
+
+struct tun {
+	struct loop *loop;
+	struct stats *stats;
+	struct loop_fd watch;
+	struct tun_ops ops;
+	int fd;			/* -1 with ops */
+	int netns;		/* of the device if not ours, else -1 */
+	char name[16];
+	uint32_t mtu;
+	bool vnet, csum, tso, uso;	/* in force */
+	bool big;		/* reads may be up to 64 KiB */
+	struct pool bufs;
+	struct tun_buf *cur;
+	/* Called for each packet: len bytes at buf->data; vh as the kernel
+	 * gave it (all zero without offload). */
+	void (*packet)(struct tun *t, struct tun_buf *buf, uint32_t len,
+		       const struct virtio_net_hdr *vh);
+	void (*ended)(struct tun *t, int err);	/* the device is gone */
+	void *owner;
+	struct list outq;	/* what the device did not take yet */
+	uint32_t outq_bytes;
+	struct timer retry;
+};
+
+/* Open it; reading begins with tun_start().  0, or -errno with what was
+ * being done and what to do about it in text (a sentence for the user). */
+int tun_open(struct tun *t, struct loop *loop, struct stats *stats,
+	     const struct tun_config *c, char *text, size_t text_len);
+int tun_start(struct tun *t);
+void tun_close(struct tun *t);
+/* An embedder's packets are waiting (loop thread). */
+void tun_ready(struct tun *t);
+
+static inline void tun_buf_get(struct tun_buf *b)
+{
+	b->refs++;
+}
+
+void tun_buf_put(struct tun_buf *b);
+
+/* Write one packet.  v[0] is not part of it: tun fills it in with the vnet
+ * header (the caller leaves it free); the packet is v[1] to v[n-1].  vh NULL:
+ * nothing is left to offload.  Never loses a packet on EAGAIN: a copy waits,
+ * within a bound.  0, or -errno (counted). */
+int tun_write(struct tun *t, const struct virtio_net_hdr *vh, struct iovec *v,
+	      int n);
+
+#endif
