@@ -1,1 +1,65 @@
 # SPDX-License-Identifier: MIT
+#
+# "make check".  Every test prints TAP, so that single cases are counted.
+#
+#   unit    tests/unit/test_NAME.c is a program of its own: one line below
+#   e2e     tests/e2e/NAME.sh runs alone, with a time limit: one line below
+#   tree    scripts that look at the source
+#
+# "make check TESTS=tests/unit/test_timer" runs one; E2E_TIMEOUT=600 gives
+# e2e scripts more time.
+
+# --- unit: one a line, sorted ---
+
+UNIT_TESTS = \
+	tests/unit/test_builtin
+
+if HAVE_CUNIT
+check_PROGRAMS += $(UNIT_TESTS)
+TESTS += $(UNIT_TESTS)
+endif
+EXTRA_PROGRAMS = $(UNIT_TESTS)
+
+# What programs link that say nothing else: the core, and CUnit.
+LDADD = $(CORE_LIBS) $(CUNIT_LIBS)
+
+# Files that belong to no single test.
+EXTRA_DIST += tests/unit/unit.h
+
+# --- e2e: one a line, sorted ---
+
+E2E_TESTS =
+
+TESTS += $(E2E_TESTS)
+EXTRA_DIST += $(E2E_TESTS)
+
+# --- tree ---
+
+TREE_TESTS = \
+	tests/format \
+	tests/include-rules \
+	tests/spdx
+
+TESTS += $(TREE_TESTS)
+EXTRA_DIST += $(TREE_TESTS)
+
+# --- how they are run ---
+
+EXTRA_DIST += tests/serial tests/summary
+CLEANFILES += tests/serial.lock
+
+TEST_EXTENSIONS = .sh
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+SH_LOG_DRIVER = $(LOG_DRIVER)
+SH_LOG_COMPILER = $(top_srcdir)/tests/serial
+
+# What a test may rely on.  Plugins are where libtool leaves them.
+AM_TESTS_ENVIRONMENT = \
+	TOP_SRCDIR='$(abs_top_srcdir)'; export TOP_SRCDIR; \
+	TOP_BUILDDIR='$(abs_top_builddir)'; export TOP_BUILDDIR; \
+	SLUICE='$(abs_top_builddir)/sluice'; export SLUICE; \
+	SLUICE_PLUGINDIR='$(abs_top_builddir)/plugins/.libs'; \
+	export SLUICE_PLUGINDIR; \
+	SLUICE_TEST_PLUGINDIR='$(abs_top_builddir)/tests/plugins/.libs'; \
+	export SLUICE_TEST_PLUGINDIR; \
+	LC_ALL=C; export LC_ALL;

@@ -9,14 +9,17 @@
 #include <stdlib.h>
 #include <sys/time.h>
 
-#define LWIP_ERRNO_INCLUDE <errno.h>
+#define LWIP_ERRNO_INCLUDE   <errno.h>
 #define LWIP_TIMEVAL_PRIVATE 0
 
-#define LWIP_PLATFORM_DIAG(x) do { printf x; } while (0)
-#define LWIP_PLATFORM_ASSERT(x)						\
-	do {								\
+#define LWIP_PLATFORM_DIAG(x) \
+	do {                  \
+		printf x;     \
+	} while (0)
+#define LWIP_PLATFORM_ASSERT(x)                                               \
+	do {                                                                  \
 		fprintf(stderr, "lwip: %s (%s:%d)\n", x, __FILE__, __LINE__); \
-		abort();						\
+		abort();                                                      \
 	} while (0)
 
 #endif
