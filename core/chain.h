@@ -14,6 +14,7 @@
 #include "util.h"
 
 struct gateway;
+struct host;
 struct instance;
 
 struct instance {
@@ -28,6 +29,7 @@ struct instance {
 	uint32_t classes;	/* 1 << CHAIN_* it is named in */
 	char error[256];	/* of sluice_fail() */
 	struct list timers, watches, dials;	/* host.c sweeps them */
+	struct host *host;	/* host.c's: host_init() before create() */
 	uint64_t calls_slow, errors;
 };
 
@@ -54,7 +56,8 @@ int chain_build(struct chains *ch, struct gateway *gw, struct registry *r,
 int chain_create(struct chains *ch);
 int chain_start(struct chains *ch);
 void chain_stop(struct chains *ch);	/* stop() in reverse */
-void chain_destroy(struct chains *ch);	/* destroy() in reverse, then swept */
+/* In reverse: host_cancel(), destroy(), host_sweep() */
+void chain_destroy(struct chains *ch);
 
 /* Around every call of a plugin: notes who is at work, and warns when a call
  * took over 100 ms (by name, at most once a second).  enter gives a time to

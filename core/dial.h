@@ -16,8 +16,11 @@
 #ifndef CORE_DIAL_H
 #define CORE_DIAL_H
 
+#include <stdatomic.h>
+
 #include "addr.h"
 #include "loop.h"
+#include "pool.h"
 
 struct gateway;
 struct flow;
@@ -36,15 +39,33 @@ struct dial_error {
 
 struct dial_ask {
 	uint8_t proto;		/* SLUICE_TCP, SLUICE_UDP, 1, 58 */
-	struct sluice_addr to;
+	struct sluice_addr to;	/* host-loopback is mapped here, not before */
 	uint64_t flow_id;	/* 0: none; told to protect, and in the log */
 	uint32_t timeout_ms;	/* 0: 30 s */
 	uint32_t flags;		/* SLUICE_DIAL_UNCONNECTED */
 	uint16_t prefer_port;	/* UDP: bind to it if it is free
 				   (RFC 4787 REQ-4), else same parity, else any */
-	/* fd is the caller's: non-blocking, close-on-exec; -1 with e */
+	/* fd is the caller's: non-blocking, close-on-exec; -1 with e.  The
+	 * dial is gone when it is called.  A ping socket is SOCK_RAW where
+	 * the kernel gives no SOCK_DGRAM: ask SO_TYPE. */
 	void (*done)(void *arg, int fd, const struct dial_error *e);
 	void *arg;
+};
+
+#define DIAL_LOOPS 8
+
+struct dials {			/* of a gateway */
+	struct list all;	/* that done() is still to be called for */
+	struct list held;	/* given up, but a plugin has the socket */
+	uint32_t held_n;
+	struct pool pool;
+	bool asking;		/* the protect chain is at work */
+	atomic_bool rung;	/* somebody resolved a socket */
+	struct dial_loop {	/* sockets whose SYN came back to us */
+		struct sluice_addr local;
+		uint64_t until;
+	} loops[DIAL_LOOPS];
+	uint32_t loops_at;
 };
 
 /* NULL: no memory (done is not called). */
@@ -55,7 +76,10 @@ void dial_cancel(struct dial *d);	/* NULL is fine */
 int dial_protect(struct gateway *gw, int fd, uint8_t proto,
 		 const struct sluice_addr *to);
 
-/* For start and stop of a gateway: cancels what is left. */
+/* For start and stop of a gateway.  dial_fini() comes after chain_destroy(),
+ * when no plugin holds a socket any more; what is left is closed without a
+ * call of done(). */
+void dial_init(struct gateway *gw);
 void dial_fini(struct gateway *gw);
 
 #endif

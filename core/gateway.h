@@ -43,7 +43,7 @@ struct gateway {
 	uint64_t next_id;
 	struct frag *frag;
 	struct dns *dns;
-	struct list dials;	/* dial.c's */
+	struct dials dials;	/* dial.c's */
 	struct gateway_rate icmp_rate, rst_rate;
 	struct instance *at_work;	/* for crash messages */
 	bool tun_here;		/* the TUN is in our own netns: loops can be */
