@@ -9,6 +9,10 @@ noinst_LTLIBRARIES += \
 	core/libstack.la
 
 core_libcore_la_SOURCES = \
+	core/tun.c \
+	core/tun.h \
+	core/tundev.c \
+	core/tundev.h \
 	core/version.c \
 	core/version.h
 core_libcore_la_LIBADD = \

@@ -24,34 +24,41 @@
 #include "pool.h"
 #include "stats.h"
 
-#define TUN_HEADROOM 64		/* before data, for whoever wants it */
+/* In the headers of Linux 6.2 and later. */
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
 
 struct tun;
 
 struct tun_buf {
 	struct tun *tun;
 	uint32_t refs;
-	uint32_t cap;		/* bytes at data */
-	uint8_t user[96] __attribute__((aligned(16)));	/* stack.c's pbuf */
-	uint8_t data[];
+	uint32_t cap;                                  /* bytes at data */
+	uint8_t user[96] __attribute__((aligned(16))); /* stack.c's pbuf */
+	uint8_t head[16]; /* the vnet header is read to its end, so that
+				   one read(2) fills head and data */
+	uint8_t data[];   /* the packet; aligned like user */
 };
 
-struct tun_ops {		/* an embedder's packets instead of a device */
-	/* Fill up to n iovecs with a packet each, set their lengths; gives how
-	 * many (0: none now).  The embedder calls sluice_tun_ready(). */
+struct tun_ops { /* an embedder's packets instead of a device */
+	/* Copy up to n packets, one to each iovec, and set its iov_len (on
+	 * entry: the room there); gives how many (0: none now, then tun_ready()
+	 * is to be called), or -errno: the device is gone. */
 	int (*read)(void *arg, struct iovec *v, int n);
-	/* One packet in n pieces; 0 or -errno. */
+	/* One packet in n pieces; 0 or -errno.  -EAGAIN: it is offered again,
+	 * in order, after a moment or tun_ready(). */
 	int (*write)(void *arg, const struct iovec *v, int n);
 	void *arg;
 };
 
 struct tun_config {
-	const char *name;	/* "" with fd or ops */
-	const char *netns;	/* NULL: ours */
-	int fd;			/* -1: none given */
-	const struct tun_ops *ops;
+	const char *name;  /* "" with fd or ops */
+	const char *netns; /* NULL: ours */
+	int fd;            /* -1: none given; ours once tun_open() gave 0 */
+	const struct tun_ops *ops; /* NULL: a device */
 	uint32_t mtu;
-	int offload;		/* 0 off, 1 on (or fail), 2 auto */
+	int offload; /* 0 off, 1 on (or fail), 2 auto */
 };
 
 struct tun {
@@ -59,27 +66,31 @@ struct tun {
 	struct stats *stats;
 	struct loop_fd watch;
 	struct tun_ops ops;
-	int fd;			/* -1 with ops */
-	int netns;		/* of the device if not ours, else -1 */
+	int fd;    /* -1 with ops */
+	int netns; /* of the device if not ours, else -1 */
 	char name[16];
 	uint32_t mtu;
-	bool vnet, csum, tso, uso;	/* in force */
-	bool big;		/* reads may be up to 64 KiB */
+	bool vnet, csum, tso, uso; /* in force */
+	bool big;                  /* reads may be up to 64 KiB */
 	struct pool bufs;
 	struct tun_buf *cur;
 	/* Called for each packet: len bytes at buf->data; vh as the kernel
 	 * gave it (all zero without offload). */
 	void (*packet)(struct tun *t, struct tun_buf *buf, uint32_t len,
 		       const struct virtio_net_hdr *vh);
-	void (*ended)(struct tun *t, int err);	/* the device is gone */
+	/* The device is gone: 0 at an end of file, or -errno. */
+	void (*ended)(struct tun *t, int err);
 	void *owner;
-	struct list outq;	/* what the device did not take yet */
+	struct loop_work more; /* ops: a turn's share was used up */
+	struct list outq;      /* what the device did not take yet */
 	uint32_t outq_bytes;
-	struct timer retry;
+	struct timer retry; /* of a failed read, and of outq */
+	bool paused;        /* not watched until retry */
 };
 
 /* Open it; reading begins with tun_start().  0, or -errno with what was
- * being done and what to do about it in text (a sentence for the user). */
+ * being done and what to do about it in text (a sentence for the user); then
+ * nothing is left open.  The caller sets packet, ended and owner after it. */
 int tun_open(struct tun *t, struct loop *loop, struct stats *stats,
 	     const struct tun_config *c, char *text, size_t text_len);
 int tun_start(struct tun *t);
