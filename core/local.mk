@@ -9,10 +9,34 @@ noinst_LTLIBRARIES += \
 	core/libstack.la
 
 core_libcore_la_SOURCES = \
+	core/addr.h \
+	core/chain.h \
+	core/conf.h \
+	core/dial.h \
+	core/dns.h \
+	core/flow.h \
+	core/flowtab.h \
+	core/frag.h \
+	core/gateway.h \
+	core/host.h \
+	core/icmp.h \
+	core/log.h \
+	core/loop.h \
+	core/netsetup.h \
+	core/options.h \
+	core/packet.h \
+	core/pool.h \
+	core/registry.h \
+	core/settings.h \
+	core/stats.h \
+	core/tcp.h \
+	core/timer.h \
 	core/tun.c \
 	core/tun.h \
 	core/tundev.c \
 	core/tundev.h \
+	core/udp.h \
+	core/util.h \
 	core/version.c \
 	core/version.h
 core_libcore_la_LIBADD = \
@@ -21,7 +45,8 @@ core_libcore_la_LIBADD = \
 	$(DLOPEN_LIBS)
 
 # What may include lwip/, with the include path for it.
-core_libstack_la_SOURCES =
+core_libstack_la_SOURCES = \
+	core/stack.h
 core_libstack_la_CPPFLAGS = $(AM_CPPFLAGS) $(LWIP_CPPFLAGS)
 core_libstack_la_LIBADD = core/liblwip.la
 

@@ -10,6 +10,18 @@ SHARED_PLUGIN_FLAGS = $(AM_LDFLAGS) $(MODULE_LDFLAGS) \
 
 plugin_LTLIBRARIES = $(SHARED_PLUGINS)
 
+# Plugins are loaded by file name, and nobody links to one: no .la there.
+install-data-hook:
+	for la in $(SHARED_PLUGINS); do \
+		rm -f "$(DESTDIR)$(plugindir)/$${la##*/}"; \
+	done
+
+uninstall-hook:
+	for la in $(SHARED_PLUGINS); do \
+		so=$${la##*/}; \
+		rm -f "$(DESTDIR)$(plugindir)/$${so%.la}.so"; \
+	done
+
 EXTRA_LTLIBRARIES += plugins/tcp-forward.la
 plugins_tcp_forward_la_SOURCES = plugins/tcp-forward.c
 plugins_tcp_forward_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(tcp_forward_CPPFLAGS)

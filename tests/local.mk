@@ -4,7 +4,7 @@
 #
 #   unit    tests/unit/test_NAME.c is a program of its own: one line below
 #   e2e     tests/e2e/NAME.sh runs alone, with a time limit: one line below
-#   tree    scripts that look at the source
+#   tree    scripts that look at the source, and at what came of it
 #
 # "make check TESTS=tests/unit/test_timer" runs one; E2E_TIMEOUT=600 gives
 # e2e scripts more time.
@@ -33,11 +33,26 @@ E2E_TESTS =
 TESTS += $(E2E_TESTS)
 EXTRA_DIST += $(E2E_TESTS)
 
+# --- plugins for tests, loaded from $SLUICE_TEST_PLUGINDIR ---
+#
+# As in plugins/local.mk, but none is installed:
+#
+#	check_LTLIBRARIES += tests/plugins/echo.la
+#	tests_plugins_echo_la_SOURCES = tests/plugins/echo.c
+#	tests_plugins_echo_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+#	tests_plugins_echo_la_LDFLAGS = -module $(TEST_PLUGIN_FLAGS)
+
+TEST_PLUGIN_FLAGS = $(AM_LDFLAGS) $(MODULE_LDFLAGS) \
+	-avoid-version -shared -rpath /nowhere
+
 # --- tree ---
 
 TREE_TESTS = \
 	tests/format \
+	tests/hardening \
+	tests/header \
 	tests/include-rules \
+	tests/manifest \
 	tests/spdx
 
 TESTS += $(TREE_TESTS)
@@ -62,4 +77,8 @@ AM_TESTS_ENVIRONMENT = \
 	export SLUICE_PLUGINDIR; \
 	SLUICE_TEST_PLUGINDIR='$(abs_top_builddir)/tests/plugins/.libs'; \
 	export SLUICE_TEST_PLUGINDIR; \
+	CC='$(CC)'; export CC; \
+	: "$${ASAN_OPTIONS=detect_stack_use_after_return=1}"; \
+	: "$${UBSAN_OPTIONS=print_stacktrace=1}"; \
+	export ASAN_OPTIONS UBSAN_OPTIONS; \
 	LC_ALL=C; export LC_ALL;
