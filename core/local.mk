@@ -12,6 +12,8 @@ core_libcore_la_SOURCES = \
 	core/addr.h \
 	core/chain.h \
 	core/conf.h \
+	core/csum.c \
+	core/csum.h \
 	core/dial.h \
 	core/dns.h \
 	core/flow.h \
@@ -24,7 +26,9 @@ core_libcore_la_SOURCES = \
 	core/loop.h \
 	core/netsetup.h \
 	core/options.h \
+	core/packet.c \
 	core/packet.h \
+	core/packet_build.c \
 	core/pool.h \
 	core/registry.h \
 	core/settings.h \

@@ -14,6 +14,8 @@
 
 #include <sluice/plugin.h>
 
+#include "csum.h"
+
 #define PACKET_ICMP   1
 #define PACKET_TCP    6
 #define PACKET_UDP    17
@@ -35,7 +37,8 @@ enum packet_error {
 	PACKET_OK,
 	PACKET_SHORT,		/* shorter than the headers it must have */
 	PACKET_VERSION,
-	PACKET_HEADER,		/* IHL, source routes, extension headers */
+	PACKET_HEADER,		/* IHL, source routes, extension headers; UDP
+				   to port 0; ICMP of the other IP version */
 	PACKET_LENGTH,		/* total or payload length beyond the read */
 	PACKET_CHECKSUM,
 	PACKET_TCP_BAD,		/* offset, flags, ports: conformance guard 2 */
@@ -54,10 +57,17 @@ struct packet {
 	uint16_t frag_off;	/* bytes */
 	uint32_t frag_id;
 	uint8_t *frag_unit;	/* v6: where the fragment header stands */
-	uint16_t gso_size;	/* the read was several segments of this */
+	uint8_t *frag_from;	/* v6: the next-header byte that named it */
+	/* PACKET_HEADER, v6: what a Parameter Problem (type 4) has to say,
+	 * RFC 8200 4; problem 0: nothing is to be said. */
+	uint16_t problem;	/* the pointer */
+	uint8_t problem_code;
+	uint16_t gso_size;	/* the read was several segments of this: set
+				   by the reader, 0 after packet_parse() */
 	uint8_t *l4;
 	uint32_t l4_len;
-	uint8_t *data;		/* payload of TCP, UDP; ICMP after 8 bytes */
+	uint8_t *data;		/* payload of TCP, UDP; ICMP after 8 bytes;
+				   of others all after the IP header */
 	uint32_t data_len;
 	struct sluice_addr src, dst;	/* port: TCP, UDP; ICMP echo: id in
 					   src.port, dst.port 0 */
@@ -76,7 +86,9 @@ struct packet_syn {
 	bool has_wscale, has_sack;
 };
 
-#define PACKET_SUMMED 0x1u	/* do not verify checksums */
+/* Do not verify the checksum of TCP, UDP, ICMP: virtio's NEEDS_CSUM and
+ * DATA_VALID speak of nothing else.  That of the IPv4 header always is. */
+#define PACKET_SUMMED 0x1u
 
 /* Read the headers of data, which must stay for as long as p is used.
  * flags: PACKET_SUMMED.  Everything in p is set, also on error as far as it
@@ -88,19 +100,6 @@ enum packet_error packet_parse(struct packet *p, uint8_t *data, size_t len,
 /* The options of a TCP SYN in p; never reads past them. */
 void packet_syn_options(const struct packet *p, struct packet_syn *out);
 
-/* RFC 1071 sums, native and unfolded: add parts (each but the last of even
- * length), fold once.  csum_fold gives what goes into the header. */
-uint64_t csum_add(uint64_t sum, const void *p, size_t len);
-uint64_t csum_iov(uint64_t sum, const struct iovec *v, int n); /* odd lengths
-								  are fine */
-uint64_t csum_pseudo(const struct sluice_addr *src,
-		     const struct sluice_addr *dst, uint8_t proto,
-		     uint32_t len);
-uint16_t csum_fold(uint64_t sum);	/* complemented, network order as
-					   stored with memcpy */
-uint16_t csum_partial(uint64_t sum);	/* folded, not complemented: what an
-					   offload wants in the field */
-
 /* Write an IP header for a payload of len bytes; gives its size (20 or 40).
  * IPv4: DF set and id 0 when df, else id. */
 size_t packet_ip_header(uint8_t *out, const struct sluice_addr *src,
@@ -109,16 +108,18 @@ size_t packet_ip_header(uint8_t *out, const struct sluice_addr *src,
 			uint16_t id);
 
 /* IP and UDP headers before a payload of n iovecs, checksum included (never
- * 0 on the wire).  partial: only the pseudo-header sum, for NEEDS_CSUM. */
+ * 0 on the wire).  partial: only the pseudo-header sum, for NEEDS_CSUM.
+ * Gives their size, 0 if the payload does not fit a datagram. */
 size_t packet_udp_header(uint8_t *out, const struct sluice_addr *src,
 			 const struct sluice_addr *dst, uint8_t ttl,
 			 uint8_t tos, bool df, uint16_t id,
 			 const struct iovec *v, int n, bool partial);
 
 /* An ICMP error from `from` to the source of the packet at ip (len bytes are
- * readable), quoting it as RFC 1812 4.3.2.3 and RFC 4443 2.4 (c) want.
- * extra is the second word (MTU, pointer).  Gives the length in out (up to
- * 1280), 0 if no error may be sent about such a packet (RFC 1122 3.2.2). */
+ * readable, which may be its beginning only), quoting it as RFC 1812 4.3.2.3
+ * and RFC 4443 2.4 (c) want.  extra is the second word (MTU, pointer).  Gives
+ * the length in out (up to 1280), 0 if no error may be sent about such a
+ * packet (RFC 1122 3.2.2, RFC 4443 2.4 (e)) or cap is too small for one. */
 size_t packet_icmp_error(uint8_t *out, size_t cap,
 			 const struct sluice_addr *from, const uint8_t *ip,
 			 size_t len, uint8_t type, uint8_t code,
