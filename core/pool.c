@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* pool.c - objects of one size, kept for the next use
+ *
+ * A slab is a piece of memory that begins at a multiple of its size (of the
+ * next power of two, to be exact), so that the address of an object tells
+ * its slab:
+ *
+ *	+--------+-----+-----+-----+-----+-----+
+ *	| header | obj | obj | obj |  never used
+ *	+--------+-----+-----+-----+-----+-----+
+ *	             free ----^     ^---- fresh
+ *
+ * Objects that were never handed out are not touched, and so are no memory
+ * yet.  Given back, they are a stack: the next one out is the warmest.
+ */
+#include "pool.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define POOL_POISON 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define POOL_POISON 1
+#endif
+#endif
+#ifdef POOL_POISON
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, n)   ((void)(p), (void)(n))
+#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#endif
+
+#define ALIGN      16u
+#define SLAB_BYTES (64u * 1024)
+
+struct pool_slab {
+	struct list node;       /* in partial or full */
+	struct pool_slab *self; /* a wrong pointer does not have that */
+	void *free;             /* each holds the next one */
+	uint32_t used, fresh;   /* fresh: how many were ever handed out */
+};
+
+/* Objects begin on a cache line. */
+#define SLAB_HEAD ((sizeof(struct pool_slab) + 63) & ~(size_t)63)
+
+static size_t slab_size(const struct pool *p)
+{
+	return SLAB_HEAD + p->per_slab * p->size;
+}
+
+void pool_init(struct pool *p, const char *name, size_t size, uint32_t per_slab,
+	       uint32_t limit)
+{
+	*p = (struct pool){ .name = name, .limit = limit };
+	p->size = (MAX(size, sizeof(void *)) + ALIGN - 1) &
+		  ~(size_t)(ALIGN - 1);
+	if (!per_slab)
+		per_slab = (uint32_t)((SLAB_BYTES - SLAB_HEAD) / p->size);
+	p->per_slab = MAX(per_slab, 1);
+	for (p->slab_align = 4096; p->slab_align < slab_size(p);)
+		p->slab_align *= 2;
+	list_init(&p->partial);
+	list_init(&p->full);
+}
+
+static struct pool_slab *slab_new(struct pool *p)
+{
+	struct pool_slab *s;
+	void *mem;
+
+	if (posix_memalign(&mem, p->slab_align, slab_size(p)))
+		return NULL;
+	s = mem;
+	s->self = s;
+	s->free = NULL;
+	s->used = s->fresh = 0;
+	ASAN_POISON_MEMORY_REGION((char *)mem + SLAB_HEAD,
+				  slab_size(p) - SLAB_HEAD);
+	list_init(&s->node);
+	list_add_tail(&p->partial, &s->node);
+	return s;
+}
+
+static void slab_free(struct pool *p, struct pool_slab *s)
+{
+	list_del(&s->node);
+	s->self = NULL;
+	ASAN_UNPOISON_MEMORY_REGION((char *)s, slab_size(p));
+	free(s);
+}
+
+void *pool_get(struct pool *p)
+{
+	struct pool_slab *s;
+	void *obj;
+
+	if (unlikely(p->limit && p->used >= p->limit))
+		return NULL;
+	if (likely(!list_empty(&p->partial)))
+		s = list_first(&p->partial, struct pool_slab, node);
+	else
+		s = slab_new(p);
+	if (unlikely(!s))
+		return NULL;
+
+	obj = s->free;
+	if (obj) {
+		ASAN_UNPOISON_MEMORY_REGION(obj, p->size);
+		s->free = *(void **)obj;
+	} else {
+		obj = (char *)s + SLAB_HEAD + s->fresh++ * p->size;
+		ASAN_UNPOISON_MEMORY_REGION(obj, p->size);
+	}
+	if (++s->used == p->per_slab)
+		list_move_tail(&p->full, &s->node);
+	if (++p->used > p->high)
+		p->high = p->used;
+	return obj;
+}
+
+void pool_put(struct pool *p, void *obj)
+{
+	struct pool_slab *s;
+
+	if (!obj)
+		return;
+	s = (void *)((uintptr_t)obj & ~(uintptr_t)(p->slab_align - 1));
+	assert(s->self == s && s->used);
+	*(void **)obj = s->free;
+	s->free = obj;
+	ASAN_POISON_MEMORY_REGION(obj, p->size);
+	if (s->used-- == p->per_slab)
+		list_move_tail(&p->partial, &s->node);
+	p->used--;
+}
+
+void pool_trim(struct pool *p)
+{
+	struct list *n, *tmp;
+
+	list_for_each_safe(n, tmp, &p->partial)
+	{
+		struct pool_slab *s = container_of(n, struct pool_slab, node);
+
+		if (!s->used)
+			slab_free(p, s);
+	}
+}
+
+void pool_fini(struct pool *p)
+{
+	assert(!p->used);
+	pool_trim(p);
+}
+
+/*
+ * Any size.  A header of 16 bytes before each piece says which class it is
+ * of; the pools of the classes are made when first asked for.
+ */
+
+#define CLASS_MIN_BITS 5
+#define CLASS_MAX_BITS 12
+#define CLASSES        (CLASS_MAX_BITS - CLASS_MIN_BITS + 1)
+#define CLASS_LARGE    CLASSES
+
+union piece {
+	uint32_t class;
+	char align[ALIGN];
+};
+
+static struct pool class_pool[CLASSES];
+static size_t large_used;
+
+static const char *const class_name[CLASSES] = {
+	"malloc-32",  "malloc-64",   "malloc-128",  "malloc-256",
+	"malloc-512", "malloc-1024", "malloc-2048", "malloc-4096",
+};
+
+static uint32_t class_of(size_t size)
+{
+	if (size <= 1u << CLASS_MIN_BITS)
+		return 0;
+	if (size > 1u << CLASS_MAX_BITS)
+		return CLASS_LARGE;
+	return 32 - CLASS_MIN_BITS -
+	       (uint32_t)__builtin_clz((unsigned int)size - 1);
+}
+
+void *pool_malloc(size_t size)
+{
+	uint32_t class = class_of(size);
+	union piece *m;
+
+	if (likely(class < CLASSES)) {
+		struct pool *p = &class_pool[class];
+
+		if (unlikely(!p->size))
+			pool_init(p, class_name[class],
+				  sizeof(*m) + (32u << class), 0, 0);
+		m = pool_get(p);
+		if (!m)
+			return NULL;
+	} else {
+		if (size > SIZE_MAX - sizeof(*m))
+			return NULL;
+		m = malloc(sizeof(*m) + size);
+		if (!m)
+			return NULL;
+		large_used++;
+	}
+	m->class = class;
+	return m + 1;
+}
+
+void pool_free(void *p)
+{
+	union piece *m = (union piece *)p - 1;
+
+	if (!p)
+		return;
+	if (likely(m->class < CLASSES)) {
+		pool_put(&class_pool[m->class], m);
+		return;
+	}
+	assert(m->class == CLASS_LARGE);
+	large_used--;
+	free(m);
+}
+
+size_t pool_malloc_used(void)
+{
+	size_t n = large_used;
+
+	for (int i = 0; i < CLASSES; i++)
+		n += class_pool[i].used;
+	return n;
+}
+
+void pool_malloc_trim(void)
+{
+	for (int i = 0; i < CLASSES; i++)
+		if (class_pool[i].size)
+			pool_trim(&class_pool[i]);
+}
