@@ -26,19 +26,19 @@
 #define LOOP_EVENTS 256
 
 struct loop_fd {
-	int fd;			/* -1: not watched */
-	uint32_t events;	/* EPOLL*, EPOLLET as wanted */
+	int fd;          /* -1: not watched */
+	uint32_t events; /* EPOLL*, EPOLLET as wanted */
 	void (*fn)(struct loop_fd *, uint32_t events);
 };
 
 struct loop_work {
-	struct list node;	/* linked while it waits */
+	struct list node; /* linked while it waits */
 	void (*fn)(struct loop_work *);
 };
 
 struct loop {
 	int epoll, wake;
-	uint64_t now;		/* ms, as of the start of the turn */
+	uint64_t now; /* ms, as of the start of the turn */
 	struct timers timers;
 	struct list soon, end;
 	struct loop_fd wake_fd;
@@ -46,12 +46,12 @@ struct loop {
 	struct loop_post *post_head, **post_tail;
 	volatile int stop;
 	uint64_t turns;
-	struct epoll_event *batch;	/* of this turn, to scrub */
+	struct epoll_event *batch; /* of this turn, to scrub */
 	int batch_at, batch_n;
 };
 
 int loop_init(struct loop *l);
-void loop_fini(struct loop *l);		/* drops what is posted, see below */
+void loop_fini(struct loop *l); /* runs what is posted, and end work */
 
 /* Until loop_stop(); 0, or -errno of epoll_wait.  loop_turn() does one turn
  * and sleeps at most max_ms (-1: until something happens): for tests and
@@ -63,6 +63,8 @@ void loop_stop(struct loop *l);
 /* A loop_fd must be zeroed or have fd -1 before its first loop_add. */
 int loop_add(struct loop *l, struct loop_fd *f, int fd, uint32_t events,
 	     void (*fn)(struct loop_fd *, uint32_t));
+/* Costs nothing when events are what they were, but for EPOLLET: then it
+ * reports again what is ready. */
 int loop_mod(struct loop *l, struct loop_fd *f, uint32_t events);
 /* Before close(2).  Events of this turn that were for it do not come. */
 void loop_del(struct loop *l, struct loop_fd *f);
