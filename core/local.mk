@@ -9,6 +9,7 @@ noinst_LTLIBRARIES += \
 	core/libstack.la
 
 core_libcore_la_SOURCES = \
+	core/addr.c \
 	core/addr.h \
 	core/chain.h \
 	core/conf.h \
@@ -17,29 +18,36 @@ core_libcore_la_SOURCES = \
 	core/dial.h \
 	core/dns.h \
 	core/flow.h \
+	core/flowtab.c \
 	core/flowtab.h \
 	core/frag.h \
 	core/gateway.h \
 	core/host.h \
 	core/icmp.h \
+	core/log.c \
 	core/log.h \
+	core/loop.c \
 	core/loop.h \
 	core/netsetup.h \
 	core/options.h \
 	core/packet.c \
 	core/packet.h \
 	core/packet_build.c \
+	core/pool.c \
 	core/pool.h \
 	core/registry.h \
 	core/settings.h \
+	core/stats.c \
 	core/stats.h \
 	core/tcp.h \
+	core/timer.c \
 	core/timer.h \
 	core/tun.c \
 	core/tun.h \
 	core/tundev.c \
 	core/tundev.h \
 	core/udp.h \
+	core/util.c \
 	core/util.h \
 	core/version.c \
 	core/version.h
