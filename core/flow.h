@@ -55,11 +55,16 @@ struct flow {
 	struct gateway *gw;
 	struct list lru;		/* oldest-idle first, by type */
 	struct instance *holder;	/* who answered TAKE, LATER or MORE */
+	const char *by;			/* who decided last, for observers */
 	uint16_t chain_at;		/* its place in the chain */
 	uint8_t state;			/* enum flow_state */
 	uint8_t why;			/* of its end */
-	bool relayed, told, half, held_more, dialling;
+	bool asking;			/* inside open() */
+	bool relayed, told, half;
+	bool more;			/* held by MORE */
+	int relay_fd;			/* given inside open(); -1 */
 	void *plug;			/* its flow_size bytes */
+	uint64_t lru_ms;		/* when it was last moved there */
 	struct dial *dial;
 	struct sluice_connect how;
 	struct timer idle;
@@ -96,6 +101,13 @@ void flow_half(struct flow *f);
 void flow_readable(struct flow *f);
 void flow_writable(struct flow *f);
 void flow_eof(struct flow *f);
+
+/* For flow_api.c: steps of the picture above. */
+#define FLOW_WAIT_MS 30000		/* LATER without an answer */
+void flow_hold(struct flow *f, uint32_t ms);	/* WAIT, and no longer */
+void flow_accept(struct flow *f);	/* OPEN: answer the app */
+void flow_taken(struct flow *f);	/* OPEN, and relay what was given */
+void flow_let_go(struct flow *f);	/* its holder is out of it */
 
 static inline struct flow *flow_of(struct sluice_flow *p)
 {

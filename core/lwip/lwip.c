@@ -10,7 +10,6 @@
  */
 #include "def.c"
 #include "inet_chksum.c"
-#include "ip.c"
 #include "ipv4/ip4_addr.c"
 #include "ipv6/ip6_addr.c"
 #include "mem.c"
