@@ -56,7 +56,8 @@ HARD_CFLAGS=
 HARD_LDFLAGS=
 PROGRAM_LDFLAGS=
 MODULE_LDFLAGS=
-sluice_kind=release
+AS_IF([test "x$enable_debug" = xyes], [sluice_kind=debug],
+  [sluice_kind=release])
 
 # Packets are read through structs of several types, and a null check after
 # a use must not be taken away: both are what an attacker would look for.
@@ -68,7 +69,7 @@ AS_IF([test "x$enable_werror" = xyes],
   [AS_VAR_APPEND([WARN_CFLAGS], [" -Werror"])])
 
 AS_IF([test "x$enable_sanitizers" = xyes], [
-  sluice_kind=sanitizers
+  sluice_kind="$sluice_kind, sanitizers"
   # The sanitizers see less through FORTIFY and zeroed variables, so these
   # builds go without the hardening.
   SLUICE_LD_FLAGS([HARD_LDFLAGS], [-fsanitize=address,undefined])
@@ -78,20 +79,24 @@ AS_IF([test "x$enable_sanitizers" = xyes], [
   AS_VAR_APPEND([HARD_CFLAGS], [" -fno-omit-frame-pointer"])
 ], [
   SLUICE_CC_FLAGS([HARD_CFLAGS], [-fstack-protector-strong \
-    -fstack-clash-protection -ftrivial-auto-var-init=zero \
+    -fstack-clash-protection \
     -fzero-call-used-regs=used-gpr -fno-plt])
   AS_CASE([$host_cpu],
     [x86_64|i?86], [SLUICE_CC_FLAGS([HARD_CFLAGS], [-fcf-protection=full])],
     [aarch64*], [SLUICE_CC_FLAGS([HARD_CFLAGS],
       [-mbranch-protection=standard])])
-  # Level 3 where libc has it; none without optimisation, where libc warns.
-  # Some compilers define it by themselves, hence the -U.
-  sluice_fortify=
-  for sluice_level in 3 2; do
-    AS_IF([test -z "$sluice_fortify"], [SLUICE_CC_FLAGS([sluice_fortify],
-      [-Wp,-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=$sluice_level])])
-  done
-  AS_VAR_APPEND([HARD_CFLAGS], ["$sluice_fortify"])
+  # Not for debugging: one needs the optimiser, the other hides what valgrind
+  # would find.  Level 3 where libc has it; some compilers define a level by
+  # themselves, hence the -U.
+  AS_IF([test "x$enable_debug" != xyes], [
+    SLUICE_CC_FLAGS([HARD_CFLAGS], [-ftrivial-auto-var-init=zero])
+    sluice_fortify=
+    for sluice_level in 3 2; do
+      AS_IF([test -z "$sluice_fortify"], [SLUICE_CC_FLAGS([sluice_fortify],
+        [-Wp,-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=$sluice_level])])
+    done
+    AS_VAR_APPEND([HARD_CFLAGS], ["$sluice_fortify"])
+  ])
   SLUICE_LD_FLAGS([HARD_LDFLAGS], [-Wl,-z,relro -Wl,-z,now \
     -Wl,-z,noexecstack -Wl,-z,separate-code])
   SLUICE_LD_FLAGS([MODULE_LDFLAGS], [-Wl,-z,defs])
@@ -100,8 +105,6 @@ AS_IF([test "x$enable_sanitizers" = xyes], [
 SLUICE_CC_FLAGS([HARD_CFLAGS], [-fPIE])
 SLUICE_LD_FLAGS([PROGRAM_LDFLAGS], [-pie])
 SLUICE_LD_FLAGS([HARD_LDFLAGS], [-Wl,--as-needed])
-AS_IF([test "x$enable_debug" = xyes],
-  [AS_VAR_APPEND([sluice_kind], [", debug"])])
 
 AC_SUBST([BASE_CFLAGS])
 AC_SUBST([WARN_CFLAGS])

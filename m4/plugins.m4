@@ -27,7 +27,8 @@ STATIC_PLUGINS=
 AC_DEFUN([SLUICE_PLUGIN], [
 m4_pushdef([id], m4_translit([$1], [-], [_]))dnl
 AC_ARG_WITH([plugin-$1],
-  [AS_HELP_STRING([--with-plugin-$1=shared|static|no], [])],
+  [AS_HELP_STRING([--with-plugin-$1=HOW],
+    [shared, static or no @<:@as --with-plugins@:>@])],
   [], [with_plugin_[]id=$with_plugins])
 AS_CASE([$with_plugin_[]id], [yes], [with_plugin_[]id=$with_plugins])
 AS_CASE([$with_plugin_[]id],
