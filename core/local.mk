@@ -15,7 +15,10 @@ core_libcore_la_SOURCES = \
 	core/conf.h \
 	core/csum.c \
 	core/csum.h \
+	core/dial.c \
 	core/dial.h \
+	core/dial_int.h \
+	core/dial_protect.c \
 	core/dns.h \
 	core/flow.h \
 	core/flowtab.c \
