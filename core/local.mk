@@ -31,6 +31,7 @@ core_libcore_la_SOURCES = \
 	core/log.h \
 	core/loop.c \
 	core/loop.h \
+	core/netsetup.c \
 	core/netsetup.h \
 	core/options.h \
 	core/packet.c \
