@@ -62,7 +62,10 @@ core_libcore_la_LIBADD = \
 
 # What may include lwip/, with the include path for it.
 core_libstack_la_SOURCES = \
-	core/stack.h
+	core/stack.c \
+	core/stack.h \
+	core/stack_out.c \
+	core/stack_out.h
 core_libstack_la_CPPFLAGS = $(AM_CPPFLAGS) $(LWIP_CPPFLAGS)
 core_libstack_la_LIBADD = core/liblwip.la
 
