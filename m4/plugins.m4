@@ -31,6 +31,9 @@ AC_ARG_WITH([plugin-$1],
     [shared, static or no @<:@as --with-plugins@:>@])],
   [], [with_plugin_[]id=$with_plugins])
 AS_CASE([$with_plugin_[]id], [yes], [with_plugin_[]id=$with_plugins])
+# Not written yet: goes when all of them are.
+AS_IF([test ! -e "$srcdir/plugins/$1.c" && test ! -d "$srcdir/plugins/$1"],
+  [with_plugin_[]id=no])
 AS_CASE([$with_plugin_[]id],
   [shared], [
     AS_IF([test "x$sluice_dlopen" != xyes],
