@@ -25,6 +25,7 @@ core_libcore_la_SOURCES = \
 	core/flowtab.h \
 	core/frag.h \
 	core/gateway.h \
+	core/host.c \
 	core/host.h \
 	core/icmp.h \
 	core/log.c \

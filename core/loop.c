@@ -145,6 +145,7 @@ int loop_turn(struct loop *l, int max_ms)
 	if (n < 0 && errno != EINTR)
 		return -errno;
 	l->turns++;
+	l->thread = pthread_self();
 	l->now = util_now_ms();
 
 	/* What is asked for from here on is for the next turn. */

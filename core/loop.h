@@ -46,6 +46,7 @@ struct loop {
 	struct loop_post *post_head, **post_tail;
 	volatile int stop;
 	uint64_t turns;
+	pthread_t thread;          /* that took the last turn */
 	struct epoll_event *batch; /* of this turn, to scrub */
 	int batch_at, batch_n;
 };
@@ -79,6 +80,12 @@ void loop_work_cancel(struct loop_work *w);
 /* fn(arg) on the loop thread, in order of posting.  What is still posted at
  * loop_fini() is run then.  0 or -ENOMEM. */
 int loop_post(struct loop *l, void (*fn)(void *), void *arg);
+
+/* Is this the thread of the loop (or has it not begun)?  For checks. */
+static inline bool loop_is_mine(const struct loop *l)
+{
+	return !l->turns || pthread_equal(l->thread, pthread_self());
+}
 
 static inline void loop_timer(struct loop *l, struct timer *t, uint64_t ms)
 {
