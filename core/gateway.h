@@ -19,6 +19,7 @@
 
 struct dns;
 struct icmp;
+struct udp;
 
 enum { GATEWAY_LRU_TCP, GATEWAY_LRU_UDP, GATEWAY_LRU_ICMP, GATEWAY_LRUS };
 
@@ -43,6 +44,8 @@ struct gateway {
 	uint64_t next_id;
 	struct frag *frag;
 	struct dns *dns;
+	struct udp *udp;		/* udp.c's */
+	struct icmp *icmp;	/* icmp.c's */
 	struct dials dials;	/* dial.c's */
 	struct gateway_rate icmp_rate, rst_rate;
 	struct instance *at_work;	/* for crash messages */

@@ -15,6 +15,8 @@ core_libcore_la_SOURCES = \
 	core/conf.h \
 	core/csum.c \
 	core/csum.h \
+	core/dgram.c \
+	core/dgram.h \
 	core/dial.c \
 	core/dial.h \
 	core/dial_int.h \
@@ -38,6 +40,8 @@ core_libcore_la_SOURCES = \
 	core/packet.c \
 	core/packet.h \
 	core/packet_build.c \
+	core/peerset.c \
+	core/peerset.h \
 	core/pool.c \
 	core/pool.h \
 	core/registry.h \
@@ -51,7 +55,11 @@ core_libcore_la_SOURCES = \
 	core/tun.h \
 	core/tundev.c \
 	core/tundev.h \
+	core/udp.c \
 	core/udp.h \
+	core/udp_recv.c \
+	core/udp_send.c \
+	core/udpflow.h \
 	core/util.c \
 	core/util.h \
 	core/version.c \
