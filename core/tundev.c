@@ -7,8 +7,10 @@
  *	                                                      v
  *	                        offload: all, no USO, sums only, none
  *
- * A given descriptor that is no TUN at all (a socketpair, a pipe to a VPN
- * service) is taken as it is: one packet a read, no header before it.
+ * A given descriptor that is no TUN at all (a socketpair) is taken as it is:
+ * one packet a read, no header before it.  Whether a given TUN was opened
+ * with IFF_NO_PI, as it must be, the kernel does not tell: TUNGETIFF says
+ * IFF_NOFILTER in the same bit.
  *
  * Whoever comes here does so once, at start, and has a person at the other
  * end: every failure is a sentence that says what to do.
@@ -216,21 +218,18 @@ static int open_by_name(struct tun *t, const struct tun_config *c,
 static int open_in_netns(struct tun *t, const struct tun_config *c,
 			 const struct say *say)
 {
-	int back, err, r;
+	int netns = netsetup_netns_open(c->netns);
+	int back, r;
 
-	t->netns = netsetup_netns_open(c->netns);
-	if (t->netns < 0) {
-		err = -t->netns;
-		if (err == ENOENT)
-			return fail(
-				say, err,
-				"there is no network namespace \"%s\": make "
-				"it first (ip netns add %s)",
-				c->netns, c->netns);
-		return fail(say, err, "network namespace \"%s\": %s", c->netns,
-			    strerror(err));
-	}
-	back = netsetup_enter(t->netns);
+	if (netns == -ENOENT)
+		return fail(say, ENOENT,
+			    "there is no network namespace \"%s\": make it "
+			    "first (ip netns add %s)",
+			    c->netns, c->netns);
+	if (netns < 0)
+		return fail(say, -netns, "network namespace \"%s\": %s",
+			    c->netns, strerror(-netns));
+	back = netsetup_enter(netns);
 	if (back < 0) {
 		r = fail(say, -back, "enter network namespace \"%s\": %s%s",
 			 c->netns, strerror(-back),
@@ -239,10 +238,10 @@ static int open_in_netns(struct tun *t, const struct tun_config *c,
 		r = open_by_name(t, c, say);
 		netsetup_leave(back);
 	}
-	if (r) {
-		close(t->netns);
-		t->netns = -1;
-	}
+	if (r)
+		close(netns);
+	else
+		t->netns = netns;
 	return r;
 }
 
@@ -266,11 +265,6 @@ static int take_fd(struct tun *t, const struct tun_config *c,
 			return fail(say, EINVAL,
 				    "[tun] fd = %d is a TAP device: open it "
 				    "with IFF_TUN",
-				    c->fd);
-		if (!(ifr.ifr_flags & IFF_NO_PI))
-			return fail(say, EINVAL,
-				    "[tun] fd = %d puts packet information "
-				    "before packets: open it with IFF_NO_PI",
 				    c->fd);
 		t->vnet = ifr.ifr_flags & IFF_VNET_HDR;
 		memcpy(t->name, ifr.ifr_name, sizeof(t->name) - 1);

@@ -12,7 +12,8 @@
 # --- unit: one a line, sorted ---
 
 UNIT_TESTS = \
-	tests/unit/test_builtin
+	tests/unit/test_builtin \
+	tests/unit/test_tun
 
 if HAVE_CUNIT
 check_PROGRAMS += $(UNIT_TESTS)
