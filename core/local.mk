@@ -25,7 +25,9 @@ core_libcore_la_SOURCES = \
 	core/flow.h \
 	core/flowtab.c \
 	core/flowtab.h \
+	core/frag.c \
 	core/frag.h \
+	core/frag_cut.c \
 	core/gateway.h \
 	core/host.c \
 	core/host.h \
