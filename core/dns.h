@@ -14,7 +14,10 @@
 
 #include "gateway.h"
 
-int dns_init(struct gateway *gw);	/* makes gw->dns; serves TCP 53 */
+/* Makes gw->dns and serves TCP 53; the chains must be built.  0 or -errno. */
+int dns_init(struct gateway *gw);
+/* After the flows are gone and chain_destroy() (a plugin may resolve what it
+ * holds until then), before dial_fini(). */
 void dns_fini(struct gateway *gw);
 /* A datagram to port 53.  False: not taken (the dns chain is empty), it goes
  * the way of any UDP. */

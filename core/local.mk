@@ -21,7 +21,15 @@ core_libcore_la_SOURCES = \
 	core/dial.h \
 	core/dial_int.h \
 	core/dial_protect.c \
+	core/dns.c \
 	core/dns.h \
+	core/dnsapi.c \
+	core/dnsask.c \
+	core/dnsmsg.c \
+	core/dnsmsg.h \
+	core/dnsq.c \
+	core/dnsq.h \
+	core/dnstcp.c \
 	core/flow.h \
 	core/flowtab.c \
 	core/flowtab.h \
