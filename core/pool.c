@@ -203,7 +203,7 @@ void *pool_malloc(size_t size)
 		if (!m)
 			return NULL;
 	} else {
-		if (size > SIZE_MAX - sizeof(*m))
+		if (size > PTRDIFF_MAX - sizeof(*m))
 			return NULL;
 		m = malloc(sizeof(*m) + size);
 		if (!m)
@@ -216,10 +216,11 @@ void *pool_malloc(size_t size)
 
 void pool_free(void *p)
 {
-	union piece *m = (union piece *)p - 1;
+	union piece *m;
 
 	if (!p)
 		return;
+	m = (union piece *)p - 1;
 	if (likely(m->class < CLASSES)) {
 		pool_put(&class_pool[m->class], m);
 		return;
