@@ -12,8 +12,16 @@
 # --- unit: one a line, sorted ---
 
 UNIT_TESTS = \
+	tests/unit/test_addr \
 	tests/unit/test_builtin \
-	tests/unit/test_tun
+	tests/unit/test_flowtab \
+	tests/unit/test_log \
+	tests/unit/test_loop \
+	tests/unit/test_pool \
+	tests/unit/test_stats \
+	tests/unit/test_timer \
+	tests/unit/test_tun \
+	tests/unit/test_util
 
 if HAVE_CUNIT
 check_PROGRAMS += $(UNIT_TESTS)
