@@ -11,7 +11,7 @@
 
 #include <sluice/plugin.h>
 
-#define ADDR_TEXT 64	/* "[ipv6%zone]:port" and the final NUL */
+#define ADDR_TEXT 64 /* "[ipv6%zone]:port" and the final NUL */
 
 struct prefix {
 	struct sluice_addr addr;
@@ -22,8 +22,7 @@ bool addr_equal(const struct sluice_addr *a, const struct sluice_addr *b);
 bool addr_ip_equal(const struct sluice_addr *a, const struct sluice_addr *b);
 
 /* IPv4 or IPv6 from raw bytes (4 or 16). */
-void addr_set(struct sluice_addr *a, int family, const void *ip,
-	      uint16_t port);
+void addr_set(struct sluice_addr *a, int family, const void *ip, uint16_t port);
 
 /* "1.2.3.4", "1.2.3.4:53", "::1", "[::1]:53", "fe80::1%eth0".  The port is
  * preset where none is given.  0 or -EINVAL. */
@@ -41,9 +40,9 @@ socklen_t addr_to_sockaddr(const struct sluice_addr *a,
 int addr_from_sockaddr(const struct sockaddr *sa, struct sluice_addr *a);
 
 bool addr_is_loopback(const struct sluice_addr *a);
-bool addr_is_any(const struct sluice_addr *a);		/* 0.0.0.0/8, :: */
+bool addr_is_any(const struct sluice_addr *a); /* 0.0.0.0/8, :: */
 bool addr_is_multicast(const struct sluice_addr *a);
-bool addr_is_broadcast(const struct sluice_addr *a);	/* 255.255.255.255 */
+bool addr_is_broadcast(const struct sluice_addr *a); /* 255.255.255.255 */
 
 /* "10.0.0.2/24" keeps the host bits in addr; without a slash the length is
  * 32 or 128.  0 or -EINVAL. */

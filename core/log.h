@@ -16,7 +16,7 @@
 #define LOG_LEVEL_INFO  6
 #define LOG_LEVEL_DEBUG 7
 
-extern int log_level;		/* messages above it are not made */
+extern int log_level; /* messages above it are not made */
 
 /* target: NULL or "" is stderr, "syslog", or a path (appended to).  0 or
  * -errno, and then the old target stays. */
@@ -33,12 +33,12 @@ void log_vat(int level, const char *fmt, va_list ap)
 
 #define log_error(...) log_at(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_at(LOG_LEVEL_WARN, __VA_ARGS__)
-#define log_info(...) \
-	(log_level >= LOG_LEVEL_INFO ? log_at(LOG_LEVEL_INFO, __VA_ARGS__) \
-				     : (void)0)
-#define log_debug(...) \
-	(log_level >= LOG_LEVEL_DEBUG ? log_at(LOG_LEVEL_DEBUG, __VA_ARGS__) \
-				      : (void)0)
+#define log_info(...)                                                        \
+	(log_level >= LOG_LEVEL_INFO ? log_at(LOG_LEVEL_INFO, __VA_ARGS__) : \
+				       (void)0)
+#define log_debug(...)                                                         \
+	(log_level >= LOG_LEVEL_DEBUG ? log_at(LOG_LEVEL_DEBUG, __VA_ARGS__) : \
+					(void)0)
 
 /* For what input can cause: at most one line a second from each place, the
  * next one says how many were left out. */
@@ -49,17 +49,17 @@ struct log_limit {
 
 bool log_allowed(struct log_limit *l, uint32_t *held);
 
-#define log_limited(level, fmt, ...) \
-	do { \
-		static struct log_limit limit_; \
-		uint32_t held_; \
+#define log_limited(level, fmt, ...)                                        \
+	do {                                                                \
+		static struct log_limit limit_;                             \
+		uint32_t held_;                                             \
 		if (log_level >= (level) && log_allowed(&limit_, &held_)) { \
-			if (held_) \
-				log_at((level), fmt " (%u more like it)", \
-				       ##__VA_ARGS__, held_); \
-			else \
-				log_at((level), fmt, ##__VA_ARGS__); \
-		} \
+			if (held_)                                          \
+				log_at((level), fmt " (%u more like it)",   \
+				       ##__VA_ARGS__, held_);               \
+			else                                                \
+				log_at((level), fmt, ##__VA_ARGS__);        \
+		}                                                           \
 	} while (0)
 
 #endif

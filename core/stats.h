@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+/* clang-format off */
 /*	name			kind	help */
 #define STATS(X) \
 	X(tun_up_packets,	C, "packets read from the TUN") \
@@ -67,6 +68,7 @@ enum stats_id {
 #undef X
 	STATS_COUNT
 };
+/* clang-format on */
 
 struct stats {
 	uint64_t v[STATS_COUNT];
@@ -74,14 +76,14 @@ struct stats {
 
 struct stats_desc {
 	const char *name, *help;
-	char kind;		/* 'C'ounter or 'G'auge */
+	char kind; /* 'C'ounter or 'G'auge */
 };
 
 extern const struct stats_desc stats_desc[STATS_COUNT];
 
-#define stats_inc(s, name)     ((void)(s)->v[STATS_##name]++)
-#define stats_dec(s, name)     ((void)(s)->v[STATS_##name]--)
-#define stats_add(s, name, n)  ((void)((s)->v[STATS_##name] += (n)))
-#define stats_get(s, name)     ((s)->v[STATS_##name])
+#define stats_inc(s, name)    ((void)(s)->v[STATS_##name]++)
+#define stats_dec(s, name)    ((void)(s)->v[STATS_##name]--)
+#define stats_add(s, name, n) ((void)((s)->v[STATS_##name] += (n)))
+#define stats_get(s, name)    ((s)->v[STATS_##name])
 
 #endif

@@ -13,7 +13,7 @@
 #include "util.h"
 
 #define TIMER_BITS   6
-#define TIMER_LEVELS 7		/* 2^42 ms */
+#define TIMER_LEVELS 7 /* 2^42 ms */
 
 struct timer {
 	struct list node;
@@ -24,7 +24,7 @@ struct timer {
 struct timers {
 	uint64_t now;
 	struct list slot[TIMER_LEVELS][1 << TIMER_BITS];
-	uint64_t used[TIMER_LEVELS];	/* a bit for each slot with timers */
+	uint64_t used[TIMER_LEVELS]; /* a bit for each slot with timers */
 };
 
 void timers_init(struct timers *w, uint64_t now);

@@ -13,11 +13,11 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define container_of(ptr, type, member) \
-	((type *)((char *)(ptr) - offsetof(type, member)))
+	((type *)((char *)(ptr)-offsetof(type, member)))
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define MIN(a, b)   ((a) < (b) ? (a) : (b))
+#define MAX(a, b)   ((a) > (b) ? (a) : (b))
 
 /* A doubly linked list: the head is a node too.  An unlinked node points to
  * itself, so that list_del() twice is harmless. */
@@ -69,9 +69,8 @@ static inline void list_splice_tail(struct list *head, struct list *from)
 	list_init(from);
 }
 
-#define list_first(head, type, member) \
-	container_of((head)->next, type, member)
-#define list_for_each_safe(pos, tmp, head) \
+#define list_first(head, type, member) container_of((head)->next, type, member)
+#define list_for_each_safe(pos, tmp, head)                       \
 	for (pos = (head)->next, tmp = pos->next; pos != (head); \
 	     pos = tmp, tmp = pos->next)
 
