@@ -18,7 +18,7 @@
 #include "tun.h"
 
 struct dns;
-struct icmp;
+struct icmp_state;
 struct udp;
 
 enum { GATEWAY_LRU_TCP, GATEWAY_LRU_UDP, GATEWAY_LRU_ICMP, GATEWAY_LRUS };
@@ -45,7 +45,7 @@ struct gateway {
 	struct frag *frag;
 	struct dns *dns;
 	struct udp *udp;		/* udp.c's */
-	struct icmp *icmp;	/* icmp.c's */
+	struct icmp_state *icmp;	/* icmp.c's */
 	struct dials dials;	/* dial.c's */
 	struct gateway_rate icmp_rate, rst_rate;
 	struct instance *at_work;	/* for crash messages */
@@ -55,6 +55,8 @@ struct gateway {
 	struct loop_work flush;
 	struct tun_ops ops;	/* an embedder's packets */
 	bool has_ops;
+	bool parts;		/* the protocols are there to be closed */
+	unsigned ticks;
 	int exit_err;		/* why the loop ended, 0: asked to */
 };
 
@@ -69,6 +71,10 @@ void gateway_stop(struct gateway *gw);	/* any thread, signal handlers */
 void gateway_close(struct gateway *gw);
 void gateway_fini(struct gateway *gw);
 
+/* What the TUN read (tun.packet). */
+void gateway_packet(struct tun *t, struct tun_buf *buf, uint32_t len,
+		    const struct virtio_net_hdr *vh);
+
 /* A whole packet to the TUN: v[0] is left free for tun_write().  Observers
  * see it.  Cut to the MTU where it must be. */
 int gateway_write(struct gateway *gw, const struct virtio_net_hdr *vh,
@@ -82,8 +88,10 @@ int gateway_send(struct gateway *gw, const void *packet, size_t len,
 void gateway_icmp_error(struct gateway *gw, const struct sluice_addr *from,
 			const uint8_t *ip, size_t len, uint8_t type,
 			uint8_t code, uint32_t extra);
-/* The ICMP type and code for SLUICE_WHY_* in a family. */
-void gateway_icmp_why(int family, int why, uint8_t *type, uint8_t *code);
+/* The ICMP type and code for SLUICE_WHY_*, finer where err (positive, may be
+ * 0) says more. */
+void gateway_icmp_why(int version, int why, int err, uint8_t *type,
+		      uint8_t *code);
 /* RST for a segment of no flow, rate limited and counted. */
 void gateway_rst(struct gateway *gw, const struct packet *p);
 

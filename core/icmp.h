@@ -5,7 +5,7 @@
 
 #include "gateway.h"
 
-extern const struct flow_type icmp_type;
+extern const struct flow_type icmp_type, icmp6_type;
 
 int icmp_init(struct gateway *gw);
 void icmp_fini(struct gateway *gw);

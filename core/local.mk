@@ -39,6 +39,7 @@ core_libcore_la_SOURCES = \
 	core/gateway.h \
 	core/host.c \
 	core/host.h \
+	core/icmp.c \
 	core/icmp.h \
 	core/log.c \
 	core/log.h \

@@ -247,7 +247,8 @@ static void on_refuse(struct flow *f, int why, const struct dial_error *e)
 		extra = e->extra;
 		from = e->from.family ? &e->from : NULL;
 	} else {
-		gateway_icmp_why(f->info.app.family, why, &type, &code);
+		gateway_icmp_why(f->info.app.family, why, e ? e->err : 0, &type,
+				 &code);
 		if (why == SLUICE_WHY_REFUSED)
 			from = &f->info.dst;
 	}
