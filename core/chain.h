@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* chain.h - instances of plugins, in the order of [chain]
  *
- * One array a class and hook, ended by fn NULL, holding only plugins that
- * have the hook.  open, query and protect run until something other than
- * PASS; reply and shutdown run in reverse; observers all run.  Each section
- * is instantiated once, however many chains name it.
+ * One array a class, ended by NULL, holding only plugins that have the class.
+ * open, query and protect run until something other than PASS; reply and
+ * shutdown run in reverse; observers all run.  Each section is instantiated
+ * once, however many chains name it.
  */
 #ifndef CORE_CHAIN_H
 #define CORE_CHAIN_H
@@ -18,46 +18,64 @@ struct host;
 struct instance;
 
 struct instance {
-	struct sluice_ctx ctx;	/* first: what the plugin holds */
-	struct instance *next;	/* in order of creation */
+	struct sluice_ctx ctx;        /* first: what the plugin holds */
+	struct instance *next, *prev; /* in order of creation */
 	struct gateway *gw;
 	struct plugin *plugin;
-	const char *name;	/* of its section */
+	char *name;  /* of its section */
+	char *place; /* "sluice.ini:31: [blocklist] dnslist" */
 	void *self;
 	struct options options;
 	bool optional, created, started;
-	uint32_t classes;	/* 1 << CHAIN_* it is named in */
-	char error[256];	/* of sluice_fail() */
-	struct list timers, watches, dials;	/* host.c sweeps them */
-	struct host *host;	/* host.c's: host_init() before create() */
+	uint32_t classes;                   /* 1 << CHAIN_* it is named in */
+	char error[256];                    /* of sluice_fail() */
+	struct list timers, watches, dials; /* host.c sweeps them */
+	struct host *host; /* host.c's: host_init() before create() */
 	uint64_t calls_slow, errors;
+
+	struct instance *outer; /* who was at work when this one was called */
+	uint32_t depth;         /* calls of it that have not returned */
+	uint64_t slow_at, fail_at;     /* next message, ms */
+	uint64_t slow_held, fail_held; /* left out since the last */
 };
 
 enum chain_class {
-	CHAIN_TCP, CHAIN_UDP, CHAIN_DNS, CHAIN_PROTECT, CHAIN_OBSERVE,
+	CHAIN_TCP,
+	CHAIN_UDP,
+	CHAIN_DNS,
+	CHAIN_PROTECT,
+	CHAIN_OBSERVE,
 	CHAIN_CLASSES
 };
 
 extern const char *const chain_names[CHAIN_CLASSES];
 
 struct chains {
-	struct instance *instances;
-	struct instance **of[CHAIN_CLASSES];	/* NULL at the end of each */
-	uint32_t see;		/* SLUICE_SEE_* any observer wants */
+	struct instance *instances, *last;
+	struct instance **of[CHAIN_CLASSES]; /* NULL at the end of each */
+	uint32_t see; /* SLUICE_SEE_* any observer wants */
 };
+
+/* Keys that any plugin's section may have: "plugin", "optional". */
+extern const char *const chain_keys[];
 
 /* Load the plugins named in [chain], check that they have the class, read
  * their options.  Mistakes are reported through c, all of them.  Nothing of a
- * plugin runs yet.  names: the five lists. */
+ * plugin runs yet.  names: the five lists.  0, -EINVAL or -ENOMEM;
+ * chain_destroy() in either case. */
 int chain_build(struct chains *ch, struct gateway *gw, struct registry *r,
 		struct conf *c, const char *const *const names[CHAIN_CLASSES]);
 /* create() each in order; on failure what was created is destroyed, and the
  * reason is logged.  "optional = yes" makes it a warning. */
 int chain_create(struct chains *ch);
+/* start() the same; on failure the caller goes on to chain_stop(). */
 int chain_start(struct chains *ch);
-void chain_stop(struct chains *ch);	/* stop() in reverse */
-/* In reverse: host_cancel(), destroy(), host_sweep() */
+void chain_stop(struct chains *ch); /* stop() in reverse */
+/* In reverse: host_cancel(), destroy(), host_sweep(); all is freed. */
 void chain_destroy(struct chains *ch);
+
+/* "tcp, udp, dns": what a plugin can be named in, into buf, given back. */
+char *chain_classes(const struct plugin *p, char *buf, size_t len);
 
 /* Around every call of a plugin: notes who is at work, and warns when a call
  * took over 100 ms (by name, at most once a second).  enter gives a time to

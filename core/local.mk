@@ -11,8 +11,11 @@ noinst_LTLIBRARIES += \
 core_libcore_la_SOURCES = \
 	core/addr.c \
 	core/addr.h \
+	core/chain.c \
 	core/chain.h \
+	core/conf.c \
 	core/conf.h \
+	core/conf_read.c \
 	core/csum.c \
 	core/csum.h \
 	core/dgram.c \
@@ -30,36 +33,58 @@ core_libcore_la_SOURCES = \
 	core/dnsq.c \
 	core/dnsq.h \
 	core/dnstcp.c \
+	core/flow.c \
 	core/flow.h \
+	core/flow_api.c \
 	core/flowtab.c \
 	core/flowtab.h \
 	core/frag.c \
 	core/frag.h \
 	core/frag_cut.c \
+	core/gateway.c \
 	core/gateway.h \
+	core/gateway_path.c \
 	core/host.c \
 	core/host.h \
 	core/icmp.c \
 	core/icmp.h \
+	core/json.c \
+	core/json.h \
 	core/log.c \
 	core/log.h \
 	core/loop.c \
 	core/loop.h \
 	core/netsetup.c \
 	core/netsetup.h \
+	core/options.c \
 	core/options.h \
+	core/options_sane.c \
+	core/options_show.c \
+	core/optvalue.c \
+	core/optvalue.h \
 	core/packet.c \
 	core/packet.h \
 	core/packet_build.c \
 	core/peerset.c \
 	core/peerset.h \
+	core/plugin_check.c \
+	core/plugin_check.h \
 	core/pool.c \
 	core/pool.h \
+	core/registry.c \
 	core/registry.h \
+	core/relay.c \
+	core/settings.c \
 	core/settings.h \
+	core/stack.h \
+	core/stack_out.c \
+	core/stack_out.h \
 	core/stats.c \
 	core/stats.h \
+	core/tcp.c \
 	core/tcp.h \
+	core/tcp_data.c \
+	core/tcp_flow.h \
 	core/timer.c \
 	core/timer.h \
 	core/tun.c \

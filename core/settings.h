@@ -13,39 +13,39 @@
 #include "chain.h"
 #include "options.h"
 
-struct set_gateway {		/* [gateway] */
+struct set_gateway { /* [gateway] */
 	const char *user;
-	int64_t log_level;	/* error|warn|info|debug */
+	int64_t log_level; /* error|warn|info|debug */
 	const char *log_file;
-	int64_t max_flows;	/* 0: from the descriptor limit */
-	int64_t unprotected;	/* refuse|allow: an empty protect chain */
-	int64_t refuse;		/* icmp|drop: what DROP tells the app */
+	int64_t max_flows;   /* 0: from the descriptor limit */
+	int64_t unprotected; /* refuse|allow: an empty protect chain */
+	int64_t refuse;      /* icmp|drop: what DROP tells the app */
 };
 
-struct set_tun {		/* [tun] */
+struct set_tun { /* [tun] */
 	const char *name, *netns;
-	int64_t fd;		/* -1: none */
-	int64_t mtu;		/* 0: 1500 */
+	int64_t fd;  /* -1: none */
+	int64_t mtu; /* 0: 1500 */
 	const char *const *address, *const *gateway, *const *source;
-	int64_t offload;	/* off|on|auto */
-	const char *const *routes, *const *exclude;
+	int64_t offload; /* off|on|auto */
+	const char *const *routes;
 	int64_t fwmark;
 	const char *const *host_loopback;
 };
 
-struct set_icmp {		/* [icmp] */
-	int64_t echo;		/* forward|reply|off */
-	int64_t timeout;	/* ms, RFC 5508 REQ-2: 60 s */
+struct set_icmp {        /* [icmp] */
+	int64_t echo;    /* forward|reply|off */
+	int64_t timeout; /* ms, RFC 5508 REQ-2: 60 s */
 };
 
-struct set_dns {		/* [dns] */
-	int64_t timeout;	/* ms: 5 s */
+struct set_dns {         /* [dns] */
+	int64_t timeout; /* ms: 5 s */
 	int64_t max_pending;
-	int64_t on_error;	/* block|pass: a dns plugin failed */
-	int64_t tcp_idle;	/* ms */
+	int64_t on_error; /* block|pass: a dns plugin failed */
+	int64_t tcp_idle; /* ms */
 };
 
-struct set_chain {		/* [chain] */
+struct set_chain { /* [chain] */
 	const char *const *of[CHAIN_CLASSES];
 };
 
@@ -61,24 +61,28 @@ struct settings {
 	struct set_chain chain;
 
 	struct prefix address[SETTINGS_PREFIXES];
-	struct sluice_addr gw4, gw6;	/* family 0: none */
+	struct sluice_addr gw4, gw6; /* family 0: none */
 	struct prefix source[SETTINGS_PREFIXES];
 	struct prefix routes[SETTINGS_PREFIXES];
-	struct sluice_addr loop4, loop6;	/* host-loopback */
+	struct sluice_addr loop4, loop6; /* host-loopback */
 	int n_address, n_source, n_routes;
 	bool source_any, routes_auto;
 	uint32_t mtu;
+	int log_level; /* LOG_LEVEL_* */
 };
 
 /* All core sections out of c; mistakes are reported through c.  0 or
- * -EINVAL. */
+ * -EINVAL; settings_fini() in either case. */
 int settings_load(struct settings *s, struct conf *c);
 void settings_fini(struct settings *s);
+
 /* The tables, for help, manual and check: name NULL ends them. */
 struct settings_section {
 	const char *name;
 	const struct sluice_option *table;
-	size_t options_at, bytes;	/* of its struct options in settings */
+	size_t options_at; /* of its struct options in settings */
+	size_t values_at;  /* of its struct there */
+	size_t bytes;
 };
 extern const struct settings_section settings_sections[];
 
