@@ -23,9 +23,9 @@
 #include "gateway.h"
 #include "log.h"
 
-#define FLOW_SNIFF_MS    1000	/* MORE without bytes */
-#define FLOW_LRU_MS      1000	/* how exact "oldest idle" is */
-#define FLOW_STATE_MAX   4096	/* flow_size, see plugin.h */
+#define FLOW_SNIFF_MS  1000 /* MORE without bytes */
+#define FLOW_LRU_MS    1000 /* how exact "oldest idle" is */
+#define FLOW_STATE_MAX 4096 /* flow_size, see plugin.h */
 
 /* Ended to make room when idle for so long; else the new one is refused. */
 static const uint32_t evict_ms[GATEWAY_LRUS] = { 300000, 10000, 10000 };
@@ -54,15 +54,26 @@ int flow_why(int err)
 		return SLUICE_WHY_DONE;
 	case ECONNREFUSED:
 		return SLUICE_WHY_REFUSED;
-	case ENETUNREACH: case EHOSTUNREACH: case ENETDOWN: case EHOSTDOWN:
-	case ENONET: case EADDRNOTAVAIL: case ENOPROTOOPT: case EPROTO:
-	case EAFNOSUPPORT: case EINVAL:
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+	case ENETDOWN:
+	case EHOSTDOWN:
+	case ENONET:
+	case EADDRNOTAVAIL:
+	case ENOPROTOOPT:
+	case EPROTO:
+	case EAFNOSUPPORT:
+	case EINVAL:
 		return SLUICE_WHY_UNREACH;
 	case ETIMEDOUT:
 		return SLUICE_WHY_TIMEOUT;
-	case ECONNRESET: case EPIPE: case ECONNABORTED:
+	case ECONNRESET:
+	case EPIPE:
+	case ECONNABORTED:
 		return SLUICE_WHY_RESET;
-	case EPERM: case EACCES: case ELOOP:
+	case EPERM:
+	case EACCES:
+	case ELOOP:
 		return SLUICE_WHY_POLICY;
 	default:
 		return SLUICE_WHY_ERROR;
@@ -73,8 +84,10 @@ int flow_why(int err)
 
 static void observe(struct flow *f, uint8_t event)
 {
-	struct sluice_flow_event e = { .size = sizeof(e), .event = event,
-				       .why = f->why, .info = &f->info,
+	struct sluice_flow_event e = { .size = sizeof(e),
+				       .event = event,
+				       .why = f->why,
+				       .info = &f->info,
 				       .stats = &f->stats };
 	struct chains *ch = &f->gw->chains;
 	struct instance **at;
@@ -101,7 +114,7 @@ static uint32_t idle_limit(const struct flow *f)
 	return f->half && f->half_ms ? f->half_ms : f->idle_ms;
 }
 
-static void set_idle(struct flow *f)
+void flow_set_idle(struct flow *f)
 {
 	uint64_t quiet = f->gw->loop.now - f->stats.seen_ms;
 	uint32_t limit = idle_limit(f);
@@ -148,7 +161,7 @@ static void on_idle(struct timer *t)
 		}
 		f->stats.seen_ms = f->gw->loop.now;
 	}
-	set_idle(f);
+	flow_set_idle(f);
 }
 
 void flow_touch(struct flow *f)
@@ -165,7 +178,7 @@ void flow_touch(struct flow *f)
 void flow_half(struct flow *f)
 {
 	f->half = true;
-	set_idle(f);
+	flow_set_idle(f);
 }
 
 /* ---------------------------------------------------------- life time */
@@ -181,9 +194,9 @@ static void count_open(struct flow *f, int add)
 		id = STATS_udp_open;
 	st->v[id] += (uint64_t)(int64_t)add;
 	if (add > 0)
-		st->v[id == STATS_tcp_open   ? STATS_tcp_opened :
+		st->v[id == STATS_tcp_open ? STATS_tcp_opened :
 		      id == STATS_udp_open ? STATS_udp_opened :
-					       STATS_icmp_opened]++;
+					     STATS_icmp_opened]++;
 }
 
 static void close_plugin(struct flow *f)
@@ -237,12 +250,17 @@ static void set_info(struct flow *f, const struct sluice_addr *src,
 {
 	uint64_t now = f->gw->loop.now;
 
-	f->info = (struct sluice_flow_info){
-		.size = sizeof(f->info), .proto = f->type->proto,
-		.mtu = (uint16_t)MIN(f->gw->set.mtu, 65535u),
-		.id = ++f->gw->next_id, .app = *src, .dst = *dst, .uid = -1 };
-	f->stats = (struct sluice_flow_stats){
-		.size = sizeof(f->stats), .born_ms = now, .seen_ms = now };
+	f->info = (struct sluice_flow_info){ .size = sizeof(f->info),
+					     .proto = f->type->proto,
+					     .mtu = (uint16_t)MIN(
+						     f->gw->set.mtu, 65535u),
+					     .id = ++f->gw->next_id,
+					     .app = *src,
+					     .dst = *dst,
+					     .uid = -1 };
+	f->stats = (struct sluice_flow_stats){ .size = sizeof(f->stats),
+					       .born_ms = now,
+					       .seen_ms = now };
 }
 
 struct flow *flow_new(struct gateway *gw, const struct flow_type *type,
@@ -252,8 +270,7 @@ struct flow *flow_new(struct gateway *gw, const struct flow_type *type,
 	int lru = lru_of(type);
 	struct flow *f = NULL;
 
-	if (gw->flow_pool[lru].used < gw->flow_limit[lru] ||
-	    make_room(gw, lru))
+	if (gw->flow_pool[lru].used < gw->flow_limit[lru] || make_room(gw, lru))
 		f = pool_get(&gw->flow_pool[lru]);
 	if (!f) {
 		stats_inc(&gw->stats, drop_limit);
@@ -289,8 +306,8 @@ void flow_end(struct flow *f, int why)
 
 	if (f->state == FLOW_DEAD)
 		return;
-	log_debug("%s: ended (%d), %llu up, %llu down", flow_text(f, text),
-		  why, (unsigned long long)f->stats.up_bytes,
+	log_debug("%s: ended (%d), %llu up, %llu down", flow_text(f, text), why,
+		  (unsigned long long)f->stats.up_bytes,
 		  (unsigned long long)f->stats.down_bytes);
 	f->state = FLOW_DEAD;
 	f->why = (uint8_t)why;
@@ -325,7 +342,8 @@ struct flow *flow_by_id(struct gateway *gw, uint64_t id)
 	struct list *pos, *tmp;
 
 	for (int i = 0; i < GATEWAY_LRUS; i++)
-		list_for_each_safe(pos, tmp, &gw->lru[i]) {
+		list_for_each_safe(pos, tmp, &gw->lru[i])
+		{
 			struct flow *f = container_of(pos, struct flow, lru);
 
 			if (f->info.id == id)
@@ -342,7 +360,7 @@ void flow_accept(struct flow *f)
 	f->more = false;
 	f->type->accept(f);
 	if (f->state == FLOW_OPEN)
-		set_idle(f);
+		flow_set_idle(f);
 }
 
 void flow_hold(struct flow *f, uint32_t ms)
@@ -420,10 +438,11 @@ static bool decided(struct flow *f, struct instance *in, int verdict)
 			flow_taken(f);
 		return false;
 	case SLUICE_LATER:
-		if (!dead && f->state != FLOW_OPEN)	/* accepted early */
-			flow_hold(f, f->dial ? MAX(f->how.timeout_ms, FLOW_WAIT_MS) +
-						       1000u
-					     : FLOW_WAIT_MS);
+		if (!dead && f->state != FLOW_OPEN) /* accepted early */
+			flow_hold(f, f->dial ? MAX(f->how.timeout_ms,
+						   FLOW_WAIT_MS) +
+						       1000u :
+					       FLOW_WAIT_MS);
 		return false;
 	case SLUICE_MORE:
 		if (dead)
@@ -441,8 +460,9 @@ static bool decided(struct flow *f, struct instance *in, int verdict)
 		if (verdict > 0)
 			chain_failed(in, "open: unknown answer", -EINVAL);
 		flow_let_go(f);
-		flow_refuse(f, verdict < 0 ? flow_why(verdict)
-					   : SLUICE_WHY_ERROR, NULL);
+		flow_refuse(f,
+			    verdict < 0 ? flow_why(verdict) : SLUICE_WHY_ERROR,
+			    NULL);
 		return false;
 	}
 }
@@ -462,7 +482,10 @@ void flow_open(struct flow *f)
 		if (!decided(f, in, ask(f, in)))
 			return;
 	}
-	flow_refuse(f, SLUICE_WHY_UNREACH, NULL);
+	if (!f->type->wants) /* no plugin decides about such flows */
+		flow_accept(f);
+	else
+		flow_refuse(f, SLUICE_WHY_UNREACH, NULL);
 }
 
 void flow_open_again(struct flow *f)

@@ -28,9 +28,10 @@ enum flow_state { FLOW_NEW, FLOW_WAIT, FLOW_OPEN, FLOW_DEAD };
 struct flow_type {
 	uint8_t proto;
 	enum chain_class chain;
-	uint32_t wants;		/* SLUICE_FLOW_* a plugin must have to be
-				   offered such a flow */
-	size_t size;		/* of the whole struct */
+	uint32_t wants; /* SLUICE_FLOW_* a plugin must have to be
+				   offered such a flow; 0: none is, the flow
+				   is accepted */
+	size_t size;    /* of the whole struct */
 	/* The chain said TAKE (or connect succeeded): answer the app. */
 	void (*accept)(struct flow *f);
 	/* MORE: let bytes in, call flow_open_again() when there are some. */
@@ -48,23 +49,23 @@ struct flow_type {
 };
 
 struct flow {
-	struct sluice_flow pub;		/* first: what plugins hold */
+	struct sluice_flow pub; /* first: what plugins hold */
 	struct flow *hash_next;
 	struct flow_key key;
 	const struct flow_type *type;
 	struct gateway *gw;
-	struct list lru;		/* oldest-idle first, by type */
-	struct instance *holder;	/* who answered TAKE, LATER or MORE */
-	const char *by;			/* who decided last, for observers */
-	uint16_t chain_at;		/* its place in the chain */
-	uint8_t state;			/* enum flow_state */
-	uint8_t why;			/* of its end */
-	bool asking;			/* inside open() */
+	struct list lru;         /* oldest-idle first, by type */
+	struct instance *holder; /* who answered TAKE, LATER or MORE */
+	const char *by;          /* who decided last, for observers */
+	uint16_t chain_at;       /* its place in the chain */
+	uint8_t state;           /* enum flow_state */
+	uint8_t why;             /* of its end */
+	bool asking;             /* inside open() */
 	bool relayed, told, half;
-	bool more;			/* held by MORE */
-	int relay_fd;			/* given inside open(); -1 */
-	void *plug;			/* its flow_size bytes */
-	uint64_t lru_ms;		/* when it was last moved there */
+	bool more;       /* held by MORE */
+	int relay_fd;    /* given inside open(); -1 */
+	void *plug;      /* its flow_size bytes */
+	uint64_t lru_ms; /* when it was last moved there */
 	struct dial *dial;
 	struct sluice_connect how;
 	struct timer idle;
@@ -103,11 +104,12 @@ void flow_writable(struct flow *f);
 void flow_eof(struct flow *f);
 
 /* For flow_api.c: steps of the picture above. */
-#define FLOW_WAIT_MS 30000		/* LATER without an answer */
-void flow_hold(struct flow *f, uint32_t ms);	/* WAIT, and no longer */
-void flow_accept(struct flow *f);	/* OPEN: answer the app */
-void flow_taken(struct flow *f);	/* OPEN, and relay what was given */
-void flow_let_go(struct flow *f);	/* its holder is out of it */
+#define FLOW_WAIT_MS 30000                   /* LATER without an answer */
+void flow_hold(struct flow *f, uint32_t ms); /* WAIT, and no longer */
+void flow_accept(struct flow *f);            /* OPEN: answer the app */
+void flow_taken(struct flow *f);    /* OPEN, and relay what was given */
+void flow_let_go(struct flow *f);   /* its holder is out of it */
+void flow_set_idle(struct flow *f); /* after a change of its limits */
 
 static inline struct flow *flow_of(struct sluice_flow *p)
 {
@@ -126,21 +128,19 @@ int flow_api_connect(struct sluice_flow *, const struct sluice_addr *to,
 void flow_api_abort(struct sluice_flow *, int why);
 void flow_api_idle_after(struct sluice_flow *, uint32_t ms);
 void flow_api_half_after(struct sluice_flow *, uint32_t ms);
-#define FLOW_API_COMMON \
-	.size = sizeof(struct sluice_flow_api), \
-	.info = flow_api_info, .stats = flow_api_stats, \
-	.state = flow_api_state, .resolve = flow_api_resolve, \
-	.relay = flow_api_relay, .connect = flow_api_connect, \
-	.abort = flow_api_abort, .idle_after = flow_api_idle_after, \
-	.half_after = flow_api_half_after
+#define FLOW_API_COMMON                                                \
+	.size = sizeof(struct sluice_flow_api), .info = flow_api_info, \
+	.stats = flow_api_stats, .state = flow_api_state,              \
+	.resolve = flow_api_resolve, .relay = flow_api_relay,          \
+	.connect = flow_api_connect, .abort = flow_api_abort,          \
+	.idle_after = flow_api_idle_after, .half_after = flow_api_half_after
 /* Data functions that do nothing, for the other protocol's calls. */
 size_t flow_api_no_peek(struct sluice_flow *, struct iovec *, size_t *n);
 void flow_api_no_len(struct sluice_flow *, size_t);
 size_t flow_api_no_send(struct sluice_flow *, const void *, size_t);
 size_t flow_api_no_ref(struct sluice_flow *, const struct iovec *, size_t,
 		       void (*)(void *), void *);
-size_t flow_api_no_dgrams(struct sluice_flow *, struct sluice_dgram *,
-			  size_t);
+size_t flow_api_no_dgrams(struct sluice_flow *, struct sluice_dgram *, size_t);
 size_t flow_api_no_dgrams_send(struct sluice_flow *,
 			       const struct sluice_dgram *, size_t);
 void flow_api_no_shut(struct sluice_flow *);

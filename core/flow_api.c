@@ -100,7 +100,7 @@ static void on_dialled(void *arg, int fd, const struct dial_error *e)
 	}
 	if (f->type->proto == PACKET_TCP)
 		keep_alive(fd, f->how.keepalive_ms);
-	if (f->state == FLOW_OPEN) {	/* accepted early */
+	if (f->state == FLOW_OPEN) { /* accepted early */
 		f->relayed = true;
 		if (f->type->relay(f, fd) < 0)
 			flow_refuse(f, SLUICE_WHY_ERROR, NULL);
@@ -149,13 +149,13 @@ void flow_api_abort(struct sluice_flow *p, int why)
 void flow_api_idle_after(struct sluice_flow *p, uint32_t ms)
 {
 	flow_of(p)->idle_ms = ms;
-	set_idle(flow_of(p));
+	flow_set_idle(flow_of(p));
 }
 
 void flow_api_half_after(struct sluice_flow *p, uint32_t ms)
 {
 	flow_of(p)->half_ms = ms;
-	set_idle(flow_of(p));
+	flow_set_idle(flow_of(p));
 }
 
 /* Data functions of the other protocol: nothing there, nothing done. */

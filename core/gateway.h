@@ -38,26 +38,26 @@ struct gateway {
 	struct chains chains;
 	struct tun tun;
 	struct flowtab flows;
-	struct list lru[GATEWAY_LRUS];	/* of struct flow */
+	struct list lru[GATEWAY_LRUS]; /* of struct flow */
 	struct pool flow_pool[GATEWAY_LRUS];
 	uint32_t flow_limit[GATEWAY_LRUS];
 	uint64_t next_id;
 	struct frag *frag;
 	struct dns *dns;
-	struct udp *udp;		/* udp.c's */
-	struct icmp_state *icmp;	/* icmp.c's */
-	struct dials dials;	/* dial.c's */
+	struct udp *udp;         /* udp.c's */
+	struct icmp_state *icmp; /* icmp.c's */
+	struct dials dials;      /* dial.c's */
 	struct gateway_rate icmp_rate, rst_rate;
-	struct instance *at_work;	/* for crash messages */
-	bool tun_here;		/* the TUN is in our own netns: loops can be */
+	struct instance *at_work; /* for crash messages */
+	bool tun_here; /* the TUN is in our own netns: loops can be */
 	bool stopping;
 	struct timer tick;
 	struct loop_work flush;
-	struct tun_ops ops;	/* an embedder's packets */
+	struct tun_ops ops; /* an embedder's packets */
 	bool has_ops;
-	bool parts;		/* the protocols are there to be closed */
+	bool parts; /* the protocols are there to be closed */
 	unsigned ticks;
-	int exit_err;		/* why the loop ended, 0: asked to */
+	int exit_err; /* why the loop ended, 0: asked to */
 };
 
 /* Configuration in, ready gateway out: settings and chains are loaded, no
@@ -67,7 +67,7 @@ int gateway_load(struct gateway *gw);
 /* create() and open everything; then run until gateway_stop().  */
 int gateway_open(struct gateway *gw, char *text, size_t text_len);
 int gateway_run(struct gateway *gw);
-void gateway_stop(struct gateway *gw);	/* any thread, signal handlers */
+void gateway_stop(struct gateway *gw); /* any thread, signal handlers */
 void gateway_close(struct gateway *gw);
 void gateway_fini(struct gateway *gw);
 

@@ -48,32 +48,33 @@
 #include "lwip/sys.h"
 #include "lwip/tcp.h"
 
-#define STACK_UP_WINDOW  (512u << 10)	/* offered to the app; must stay below
+#define STACK_UP_WINDOW \
+	(512u << 10)                  /* offered to the app; must stay below
 					   what a TUN queue holds */
-#define STACK_UP_PLAIN   (256u << 10)	/* the same without offload */
-#define STACK_DOWN       (512u << 10)	/* written and not yet acknowledged */
-#define STACK_MSS_BIG    62000u		/* a segment the device will cut */
+#define STACK_UP_PLAIN   (256u << 10) /* the same without offload */
+#define STACK_DOWN       (512u << 10) /* written and not yet acknowledged */
+#define STACK_MSS_BIG    62000u       /* a segment the device will cut */
 #define STACK_MSS_MIN    536u
-#define STACK_KEEP_SMALL 4u		/* data below cap / this is copied */
+#define STACK_KEEP_SMALL 4u /* data below cap / this is copied */
 
 /* The pbuf of a read buffer. */
 struct stack_ref {
 	struct pbuf_custom pc;
 	struct tun_buf *buf;
 };
-_Static_assert(sizeof(struct stack_ref) <=
-	       sizeof(((struct tun_buf *)0)->user), "tun_buf.user too small");
+_Static_assert(sizeof(struct stack_ref) <= sizeof(((struct tun_buf *)0)->user),
+	       "tun_buf.user too small");
 
 static struct {
 	struct gateway *gw;
 	const struct stack_events *ev;
 	struct netif netif;
-	struct tcp_pcb_listen listener;	/* lwIP wants one to ask accept() */
+	struct tcp_pcb_listen listener; /* lwIP wants one to ask accept() */
 	struct list busy;
 	struct timer timer;
 	uint64_t isn_key[2];
-	bool slow;		/* every other tick is a slow one */
-	struct stack_conn *at;	/* between enter and leave */
+	bool slow;             /* every other tick is a slow one */
+	struct stack_conn *at; /* between enter and leave */
 	jmp_buf out;
 	uint32_t acked;
 	bool opened, received, fin, gone, reset;
@@ -153,8 +154,9 @@ static err_t output(struct pbuf *p, int family, const void *src,
 		    const void *dst, u8_t ttl, u8_t tos)
 {
 	struct iovec v[STACK_IOV];
-	struct stack_segment seg = { .family = family, .src = src,
-				     .dst = dst, .ttl = ttl, .tos = tos };
+	struct stack_segment seg = {
+		.family = family, .src = src, .dst = dst, .ttl = ttl, .tos = tos
+	};
 	struct pbuf *q;
 	int n = STACK_IOV_FIRST;
 
@@ -163,12 +165,12 @@ static err_t output(struct pbuf *p, int family, const void *src,
 		v[n++].iov_len = q->len;
 	}
 	if (q)
-		return ERR_OK;	/* cannot be sent; the app asks again */
+		return ERR_OK; /* cannot be sent; the app asks again */
 	if (s.at)
 		seg.mss = s.at->app_mss;
 	seg.flow_id = s.at ? s.at->flow_id : 0;
 	stack_out(s.gw, &seg, v, n);
-	return ERR_OK;		/* never lost, never late: see tun_write() */
+	return ERR_OK; /* never lost, never late: see tun_write() */
 }
 
 err_t ip4_output_if(struct pbuf *p, const ip4_addr_t *src,
@@ -234,7 +236,7 @@ static void leave(struct stack_conn *c)
 	bool opened = s.opened, received = s.received, fin = s.fin;
 	bool gone, reset;
 
-	if (tcp_tw_pcbs) {	/* both ends closed: nothing is reordered on
+	if (tcp_tw_pcbs) { /* both ends closed: nothing is reordered on
 				   a TUN, so TIME_WAIT is of no use */
 		struct tcp_pcb *tw = tcp_tw_pcbs;
 
@@ -299,7 +301,7 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 		c->up_tail->next = p;
 	else
 		c->up_head = p;
-	for (q = p; ; q = q->next) {
+	for (q = p;; q = q->next) {
 		c->up_bytes += q->len;
 		if (!q->next)
 			break;
@@ -406,7 +408,7 @@ static uint16_t clamp_mss(const struct packet *syn, uint16_t mss)
 {
 	uint32_t fits = s.gw->set.mtu - (syn->version == 4 ? 40 : 60);
 
-	if (!mss)		/* RFC 9293 3.7.1 */
+	if (!mss) /* RFC 9293 3.7.1 */
 		mss = syn->version == 4 ? 536 : 1220;
 	mss = (uint16_t)MIN(mss, fits);
 	return (uint16_t)MAX(mss, MIN(STACK_MSS_MIN, fits));
@@ -452,7 +454,7 @@ int stack_accept(struct stack_conn *c, const struct packet *syn)
 	pcb->rcv_ann_right_edge = pcb->rcv_nxt;
 	pcb->snd_nxt = pcb->lastack = pcb->snd_lbb = pcb->snd_wl2 =
 		first_seq(syn);
-	pcb->snd_wl1 = syn->seq - 1;	/* forces a window update */
+	pcb->snd_wl1 = syn->seq - 1; /* forces a window update */
 	pcb->snd_wnd = pcb->snd_wnd_max = syn->window;
 	pcb->mss = c->app_mss;
 	pcb->listener = &s.listener;
@@ -463,7 +465,7 @@ int stack_accept(struct stack_conn *c, const struct packet *syn)
 	tcp_set_flags(pcb, TF_NODELAY);
 	if (o.has_wscale) {
 		tcp_set_flags(pcb, TF_WND_SCALE);
-		pcb->snd_scale = MIN(o.wscale, 14);	/* RFC 7323 2.3 */
+		pcb->snd_scale = MIN(o.wscale, 14); /* RFC 7323 2.3 */
 		pcb->rcv_scale = TCP_RCV_SCALE;
 	}
 	if (o.has_sack)
@@ -556,7 +558,7 @@ void stack_up(struct stack_conn *c, struct packet *p, struct tun_buf *buf)
 	if (flags & TCP_SYN) {
 		if (pcb->state != SYN_RCVD)
 			call(c, do_challenge, NULL);
-		return;		/* our SYN-ACK is sent again by its timer */
+		return; /* our SYN-ACK is sent again by its timer */
 	}
 	/* Cut what is beyond the window; a FIN out there is not one yet. */
 	right = pcb->rcv_nxt + pcb->rcv_wnd;
@@ -567,14 +569,14 @@ void stack_up(struct stack_conn *c, struct packet *p, struct tun_buf *buf)
 		tcp_ack_now(pcb); /* a probe of a closed window wants it */
 	}
 	if (len + ((flags & TCP_FIN) ? 1 : 0) > 0xFFFF - 20) {
-		len = 0xFFFF - 21;	/* lwIP counts in 16 bit */
+		len = 0xFFFF - 21; /* lwIP counts in 16 bit */
 		flags &= (uint8_t)~TCP_FIN;
 	}
 	flags &= TCP_FIN | TCP_RST | TCP_PSH | TCP_ACK;
 	q = wrap(strip_options(p, flags), len + 20, buf,
 		 p->seq == pcb->rcv_nxt);
 	if (!q)
-		return;		/* no memory: the app sends it again */
+		return; /* no memory: the app sends it again */
 	set_current(p);
 	call(c, do_input, q);
 }

@@ -22,24 +22,24 @@ struct tcp_pcb;
 struct pbuf;
 
 struct stack_conn {
-	struct tcp_pcb *pcb;	/* NULL: gone (reset, or both ends closed) */
-	struct pbuf *up_head, *up_tail;	/* what came, in order */
-	uint32_t up_bytes;	/* in that queue */
-	uint32_t up_taken;	/* consumed from the first piece */
-	uint32_t unread;	/* consumed but not told to lwIP yet */
-	uint16_t app_mss;	/* what the app may be sent */
-	struct list busy;	/* linked while a timer may have work */
+	struct tcp_pcb *pcb; /* NULL: gone (reset, or both ends closed) */
+	struct pbuf *up_head, *up_tail; /* what came, in order */
+	uint32_t up_bytes;              /* in that queue */
+	uint32_t up_taken;              /* consumed from the first piece */
+	uint32_t unread;                /* consumed but not told to lwIP yet */
+	uint16_t app_mss;               /* what the app may be sent */
+	struct list busy;               /* linked while a timer may have work */
 	uint64_t flow_id;
 	bool open, fin_seen, fin_sent;
-	bool corked;		/* output waits for stack_flush() */
+	bool corked; /* output waits for stack_flush() */
 };
 
-struct stack_events {		/* made outside of any lwIP call */
+struct stack_events { /* made outside of any lwIP call */
 	void (*opened)(struct stack_conn *);
-	void (*received)(struct stack_conn *);	/* up_bytes grew */
-	void (*fin)(struct stack_conn *);	/* the app closed its side */
-	void (*acked)(struct stack_conn *, uint32_t len);	/* of stack_write() */
-	void (*gone)(struct stack_conn *, bool reset);	/* pcb is NULL */
+	void (*received)(struct stack_conn *); /* up_bytes grew */
+	void (*fin)(struct stack_conn *);      /* the app closed its side */
+	void (*acked)(struct stack_conn *, uint32_t len); /* of stack_write() */
+	void (*gone)(struct stack_conn *, bool reset);    /* pcb is NULL */
 };
 
 int stack_init(struct gateway *gw, const struct stack_events *ev);
@@ -60,11 +60,11 @@ void stack_settle(struct stack_conn *c);
 /* Down: room in bytes; write by reference (p stays until acked). */
 size_t stack_room(const struct stack_conn *c);
 int stack_write(struct stack_conn *c, const void *p, size_t len);
-void stack_flush(struct stack_conn *c);	/* send, and acknowledge */
-void stack_shut(struct stack_conn *c);	/* FIN after what was written */
-void stack_reset(struct stack_conn *c);	/* RST; no event follows */
-void stack_drop(struct stack_conn *c);	/* forget silently; no event */
-bool stack_drained(const struct stack_conn *c);	/* all acked, FIN too */
+void stack_flush(struct stack_conn *c);         /* send, and acknowledge */
+void stack_shut(struct stack_conn *c);          /* FIN after what was written */
+void stack_reset(struct stack_conn *c);         /* RST; no event follows */
+void stack_drop(struct stack_conn *c);          /* forget silently; no event */
+bool stack_drained(const struct stack_conn *c); /* all acked, FIN too */
 uint32_t stack_rtt_us(const struct stack_conn *c);
 
 #endif

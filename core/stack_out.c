@@ -15,7 +15,7 @@
 #include "gateway.h"
 #include "packet.h"
 
-#define TCP_CHECKSUM_AT 16	/* in the TCP header */
+#define TCP_CHECKSUM_AT 16 /* in the TCP header */
 
 static void set_vnet(struct virtio_net_hdr *vh, const struct stack_segment *seg,
 		     size_t ip_len, size_t tcp_len, size_t data_len)
@@ -25,8 +25,8 @@ static void set_vnet(struct virtio_net_hdr *vh, const struct stack_segment *seg,
 	vh->csum_offset = TCP_CHECKSUM_AT;
 	if (!seg->mss || data_len <= seg->mss)
 		return;
-	vh->gso_type = seg->family == 4 ? VIRTIO_NET_HDR_GSO_TCPV4
-					: VIRTIO_NET_HDR_GSO_TCPV6;
+	vh->gso_type = seg->family == 4 ? VIRTIO_NET_HDR_GSO_TCPV4 :
+					  VIRTIO_NET_HDR_GSO_TCPV6;
 	vh->gso_size = seg->mss;
 	vh->hdr_len = (uint16_t)(ip_len + tcp_len);
 }

@@ -12,14 +12,14 @@
 
 struct gateway;
 
-#define STACK_IOV_FIRST 2	/* 0: vnet header, 1: IP header */
-#define STACK_IOV 66
+#define STACK_IOV_FIRST 2 /* 0: vnet header, 1: IP header */
+#define STACK_IOV       66
 
 struct stack_segment {
-	int family;		/* 4 or 6 */
-	const void *src, *dst;	/* 4 or 16 bytes */
+	int family;            /* 4 or 6 */
+	const void *src, *dst; /* 4 or 16 bytes */
 	uint8_t ttl, tos;
-	uint16_t mss;		/* of the app; 0: none known */
+	uint16_t mss; /* of the app; 0: none known */
 	uint64_t flow_id;
 };
 

@@ -95,8 +95,8 @@ extern "C" {
  */
 #define SLUICE_ABI_MAJOR 0
 #define SLUICE_ABI_MINOR 1
-#define SLUICE_ABI   ((uint32_t)SLUICE_ABI_MAJOR << 16 | SLUICE_ABI_MINOR)
-#define SLUICE_MAGIC 0x53494c55u
+#define SLUICE_ABI       ((uint32_t)SLUICE_ABI_MAJOR << 16 | SLUICE_ABI_MINOR)
+#define SLUICE_MAGIC     0x53494c55u
 
 /* Is this member there, as the other side built the table? */
 #define SLUICE_HAS(p, m) \
@@ -123,59 +123,69 @@ extern "C" {
 #define SLUICE_MORE  4
 
 /* Why something ended. */
-#define SLUICE_WHY_DONE    0	/* both directions finished */
-#define SLUICE_WHY_REFUSED 1	/* the other end said no: RST to the app */
-#define SLUICE_WHY_UNREACH 2	/* no way there: ICMP unreachable to the app */
-#define SLUICE_WHY_TIMEOUT 3	/* no answer in time */
-#define SLUICE_WHY_RESET   4	/* reset by one of the ends */
-#define SLUICE_WHY_POLICY  5	/* a rule forbids it: ICMP 3/13 (v6: 1/1) */
-#define SLUICE_WHY_IDLE    6	/* nothing moved for the idle time */
-#define SLUICE_WHY_STOP    7	/* the gateway ends */
-#define SLUICE_WHY_ERROR   8	/* anything else, see the log */
+#define SLUICE_WHY_DONE    0 /* both directions finished */
+#define SLUICE_WHY_REFUSED 1 /* the other end said no: RST to the app */
+#define SLUICE_WHY_UNREACH 2 /* no way there: ICMP unreachable to the app */
+#define SLUICE_WHY_TIMEOUT 3 /* no answer in time */
+#define SLUICE_WHY_RESET   4 /* reset by one of the ends */
+#define SLUICE_WHY_POLICY  5 /* a rule forbids it: ICMP 3/13 (v6: 1/1) */
+#define SLUICE_WHY_IDLE    6 /* nothing moved for the idle time */
+#define SLUICE_WHY_STOP    7 /* the gateway ends */
+#define SLUICE_WHY_ERROR   8 /* anything else, see the log */
 
 /* An address and port.  IPv4 uses the first four bytes of ip. */
 struct sluice_addr {
-	uint8_t family;		/* 4, 6, or 0 for none */
+	uint8_t family; /* 4, 6, or 0 for none */
 	uint8_t pad;
-	uint16_t port;		/* host order */
-	uint32_t scope;		/* IPv6 zone, or 0 */
-	uint8_t ip[16];		/* network order, the rest zero */
+	uint16_t port;  /* host order */
+	uint32_t scope; /* IPv6 zone, or 0 */
+	uint8_t ip[16]; /* network order, the rest zero */
 };
 
 /*
  * What the core hands to plugins.  Each begins with its functions; the rest
  * is the core's.  The wrappers at the end of this file call through api.
  */
-struct sluice_ctx    { const struct sluice_core_api *api; };
-struct sluice_flow   { const struct sluice_flow_api *api; };
-struct sluice_query  { const struct sluice_query_api *api; };
-struct sluice_socket { const struct sluice_socket_api *api; };
+struct sluice_ctx {
+	const struct sluice_core_api *api;
+};
+struct sluice_flow {
+	const struct sluice_flow_api *api;
+};
+struct sluice_query {
+	const struct sluice_query_api *api;
+};
+struct sluice_socket {
+	const struct sluice_socket_api *api;
+};
 struct sluice_timer;
 
 /* ------------------------------------------------------------- options */
 
 /* The core reads the plugin's INI section by this table, reports mistakes
  * with file and line, and gives create() a finished struct. */
-#define SLUICE_OPT_STR  1	/* const char *                            */
-#define SLUICE_OPT_BOOL 2	/* int64_t, 0 or 1: yes/no/on/off/true     */
-#define SLUICE_OPT_INT  3	/* int64_t, within min..max; 0x is hex     */
-#define SLUICE_OPT_SIZE 4	/* int64_t, bytes: 64k, 8M                 */
-#define SLUICE_OPT_MS   5	/* int64_t, milliseconds: 250ms, 30s, 5m   */
-#define SLUICE_OPT_ADDR 6	/* struct sluice_addr: 1.1.1.1:53, [::1]   */
-#define SLUICE_OPT_LIST 7	/* const char *const *, NULL at the end;
+#define SLUICE_OPT_STR  1 /* const char *                            */
+#define SLUICE_OPT_BOOL 2 /* int64_t, 0 or 1: yes/no/on/off/true     */
+#define SLUICE_OPT_INT  3 /* int64_t, within min..max; 0x is hex     */
+#define SLUICE_OPT_SIZE 4 /* int64_t, bytes: 64k, 8M                 */
+#define SLUICE_OPT_MS   5 /* int64_t, milliseconds: 250ms, 30s, 5m   */
+#define SLUICE_OPT_ADDR 6 /* struct sluice_addr: 1.1.1.1:53, [::1]   */
+#define SLUICE_OPT_LIST \
+	7 /* const char *const *, NULL at the end;
 				   one entry a word, the key may repeat    */
-#define SLUICE_OPT_ENUM 8	/* int64_t, index in the words of help up to
+#define SLUICE_OPT_ENUM \
+	8 /* int64_t, index in the words of help up to
 				   the colon: "late|early: when ..."       */
 
 struct sluice_option {
-	const char *key;	/* as in the INI section; NULL ends the table */
-	const char *preset;	/* what it would say in the INI; NULL: must
+	const char *key;    /* as in the INI section; NULL ends the table */
+	const char *preset; /* what it would say in the INI; NULL: must
 				   be given */
-	const char *help;	/* one line, for "sluice plugins" and the
+	const char *help;   /* one line, for "sluice plugins" and the
 				   manual */
 	uint32_t type;
-	uint32_t offset;	/* in the plugin's option struct */
-	int64_t min, max;	/* INT, SIZE, MS: both 0 is no limit */
+	uint32_t offset;  /* in the plugin's option struct */
+	int64_t min, max; /* INT, SIZE, MS: both 0 is no limit */
 };
 
 /* ---------------------------------------------------------------- core */
@@ -183,16 +193,17 @@ struct sluice_option {
 #define SLUICE_TCP 6
 #define SLUICE_UDP 17
 
-#define SLUICE_DIAL_UNCONNECTED 0x1u	/* UDP: do not connect, "to" is only
+#define SLUICE_DIAL_UNCONNECTED \
+	0x1u /* UDP: do not connect, "to" is only
 					   what protect is told */
 
 struct sluice_dial {
 	uint32_t size;
-	uint8_t proto;		/* SLUICE_TCP or SLUICE_UDP */
+	uint8_t proto; /* SLUICE_TCP or SLUICE_UDP */
 	uint8_t pad[3];
 	struct sluice_addr to;
-	struct sluice_flow *flow;	/* on whose behalf, or NULL */
-	uint32_t timeout_ms;	/* 0: 30 s */
+	struct sluice_flow *flow; /* on whose behalf, or NULL */
+	uint32_t timeout_ms;      /* 0: 30 s */
 	uint32_t flags;
 	/* Called once, never from inside dial(): fd is connected, non-blocking,
 	 * close-on-exec and yours, or a negative errno. */
@@ -202,7 +213,7 @@ struct sluice_dial {
 
 #define SLUICE_WATCH_READ  0x1u
 #define SLUICE_WATCH_WRITE 0x4u
-#define SLUICE_WATCH_ERROR 0x8u		/* always reported */
+#define SLUICE_WATCH_ERROR 0x8u /* always reported */
 
 struct sluice_core_api {
 	uint32_t size, abi;
@@ -227,8 +238,7 @@ struct sluice_core_api {
 	/* [loop] level-triggered SLUICE_WATCH_*; events 0 forgets the fd (do
 	 * it before close); 0 or -errno */
 	int (*watch)(struct sluice_ctx *, int fd, uint32_t events,
-		     void (*fn)(void *arg, int fd, uint32_t events),
-		     void *arg);
+		     void (*fn)(void *arg, int fd, uint32_t events), void *arg);
 	/* [loop] socket + protect chain + connect: the only way out.  0 and
 	 * done() will come, or -errno and it will not */
 	int (*dial)(struct sluice_ctx *, const struct sluice_dial *);
@@ -246,51 +256,52 @@ struct sluice_core_api {
 /* --------------------------------------------------------------- flows */
 
 /* One TCP connection or one UDP session, seen from the TUN side. */
-struct sluice_flow_info {	/* does not change while the flow lives */
+struct sluice_flow_info { /* does not change while the flow lives */
 	uint32_t size;
-	uint8_t proto;		/* SLUICE_TCP, SLUICE_UDP; observers also see
+	uint8_t proto; /* SLUICE_TCP, SLUICE_UDP; observers also see
 				   1 and 58: ICMP echo */
 	uint8_t flags;
-	uint16_t mtu;		/* of the TUN */
-	uint64_t id;		/* never used twice in a process; in every
+	uint16_t mtu;           /* of the TUN */
+	uint64_t id;            /* never used twice in a process; in every
 				   log line */
-	struct sluice_addr app;	/* who asks */
-	struct sluice_addr dst;	/* for whom it asked; UDP by source: the first */
-	const char *name;	/* the name dst was looked up as, or NULL */
-	int32_t uid;		/* owner of the app's socket, or -1 */
+	struct sluice_addr app; /* who asks */
+	struct sluice_addr dst; /* for whom it asked; UDP by source: the first */
+	const char *name;       /* the name dst was looked up as, or NULL */
+	int32_t uid;            /* owner of the app's socket, or -1 */
 	uint32_t spare;
 };
 
 struct sluice_flow_stats {
 	uint32_t size;
-	uint32_t rtt_us;	/* 0: not known */
-	uint64_t up_bytes, down_bytes;	/* payload */
-	uint64_t up_pkts, down_pkts;	/* packets of the TUN */
-	uint64_t born_ms, seen_ms;	/* on now()'s clock */
+	uint32_t rtt_us;               /* 0: not known */
+	uint64_t up_bytes, down_bytes; /* payload */
+	uint64_t up_pkts, down_pkts;   /* packets of the TUN */
+	uint64_t born_ms, seen_ms;     /* on now()'s clock */
 };
 
-struct sluice_dgram {		/* fixed for this major: it lives in arrays */
-	struct iovec iov;	/* payload; 0 bytes is a datagram too */
+struct sluice_dgram {            /* fixed for this major: it lives in arrays */
+	struct iovec iov;        /* payload; 0 bytes is a datagram too */
 	struct sluice_addr peer; /* up: whom it is for; down: whom it is from */
 };
 
 /* How connect() goes about it; zero is the preset of each. */
-#define SLUICE_CONNECT_EARLY 0x1u	/* TCP: answer the SYN at once */
+#define SLUICE_CONNECT_EARLY 0x1u /* TCP: answer the SYN at once */
 
 struct sluice_connect {
 	uint32_t size;
 	uint32_t flags;
-	uint32_t timeout_ms;	/* 0: 30 s */
-	uint32_t keepalive_ms;	/* idle time before TCP keepalives to the net;
+	uint32_t timeout_ms;   /* 0: 30 s */
+	uint32_t keepalive_ms; /* idle time before TCP keepalives to the net;
 				   0: none */
 };
 
-#define SLUICE_PEERS_ANY  0	/* endpoint-independent */
-#define SLUICE_PEERS_ADDR 1	/* filtering: addresses the app wrote to */
-#define SLUICE_PEERS_PORT 2	/* filtering: addresses and ports it wrote to;
+#define SLUICE_PEERS_ANY  0 /* endpoint-independent */
+#define SLUICE_PEERS_ADDR 1 /* filtering: addresses the app wrote to */
+#define SLUICE_PEERS_PORT \
+	2 /* filtering: addresses and ports it wrote to;
 				   mapping: a flow for each destination */
 
-struct sluice_flow_api {	/* all [loop] */
+struct sluice_flow_api { /* all [loop] */
 	uint32_t size;
 	const struct sluice_flow_info *(*info)(struct sluice_flow *);
 	const struct sluice_flow_stats *(*stats)(struct sluice_flow *);
@@ -349,14 +360,14 @@ struct sluice_flow_api {	/* all [loop] */
 		      uint32_t filtering);
 };
 
-#define SLUICE_FLOW_TCP     0x1u
-#define SLUICE_FLOW_UDP     0x2u
+#define SLUICE_FLOW_TCP 0x1u
+#define SLUICE_FLOW_UDP 0x2u
 
 struct sluice_flow_ops {
 	uint32_t size;
-	uint32_t flags;		/* what to be offered, SLUICE_FLOW_* */
-	uint32_t flow_size;	/* state bytes wanted in each flow, <= 4096 */
-	uint32_t low_room;	/* writable() waits for this much; 0: an mss */
+	uint32_t flags;     /* what to be offered, SLUICE_FLOW_* */
+	uint32_t flow_size; /* state bytes wanted in each flow, <= 4096 */
+	uint32_t low_room;  /* writable() waits for this much; 0: an mss */
 	int (*open)(void *self, struct sluice_flow *);
 	/* there is something new to peek() or dgrams() at */
 	void (*readable)(void *self, struct sluice_flow *);
@@ -375,24 +386,24 @@ struct sluice_flow_ops {
  * and shows every plugin the same shape. */
 struct sluice_query_info {
 	uint32_t size;
-	uint16_t qtype, qclass;	/* host order */
-	const char *name;	/* lower case, no final dot, zone-file escapes;
+	uint16_t qtype, qclass; /* host order */
+	const char *name;       /* lower case, no final dot, zone-file escapes;
 				   the root is "." */
-	const uint8_t *msg;	/* as it came, without TCP's length */
+	const uint8_t *msg;     /* as it came, without TCP's length */
 	uint32_t msg_len;
 	int32_t uid;
-	struct sluice_addr app, server;	/* who asked; whom it asked */
-	uint64_t id;		/* never used twice; in every log line */
-	uint8_t tcp;		/* came over TCP */
+	struct sluice_addr app, server; /* who asked; whom it asked */
+	uint64_t id; /* never used twice; in every log line */
+	uint8_t tcp; /* came over TCP */
 	uint8_t pad[3];
-	uint32_t udp_size;	/* largest answer the app takes: EDNS size or
+	uint32_t udp_size; /* largest answer the app takes: EDNS size or
 				   512, 65535 over TCP */
 };
 
 #define SLUICE_BLOCK_NXDOMAIN 1
 #define SLUICE_BLOCK_NODATA   2
 #define SLUICE_BLOCK_REFUSED  3
-#define SLUICE_BLOCK_ZERO     4	/* 0.0.0.0 and ::, NODATA for other types */
+#define SLUICE_BLOCK_ZERO     4 /* 0.0.0.0 and ::, NODATA for other types */
 #define SLUICE_BLOCK_SERVFAIL 5
 
 /* [loop], or after LATER any one thread (answer, answer_addr, block,
@@ -423,8 +434,8 @@ struct sluice_dns_ops {
 	/* On the way back, in reverse order, for plugins before the one that
 	 * answered.  PASS leaves msg, TAKE: answer() inside replaced it, DROP:
 	 * no answer */
-	int (*reply)(void *self, struct sluice_query *,
-		     const uint8_t *msg, size_t len);
+	int (*reply)(void *self, struct sluice_query *, const uint8_t *msg,
+		     size_t len);
 };
 
 /* ------------------------------------------------------------- protect */
@@ -434,10 +445,10 @@ struct sluice_dns_ops {
 struct sluice_socket_info {
 	uint32_t size;
 	int32_t fd;
-	uint8_t proto;		/* SLUICE_TCP, SLUICE_UDP, 1 or 58 (ping) */
+	uint8_t proto; /* SLUICE_TCP, SLUICE_UDP, 1 or 58 (ping) */
 	uint8_t pad[3];
 	struct sluice_addr to;
-	uint64_t flow_id;	/* 0: not for a flow */
+	uint64_t flow_id; /* 0: not for a flow */
 };
 
 struct sluice_socket_api {
@@ -466,14 +477,15 @@ struct sluice_protect_ops {
 
 #define SLUICE_PKT_UP   0x1u
 #define SLUICE_PKT_DOWN 0x2u
-#define SLUICE_PKT_SUMS 0x4u	/* checksums are known good, or left to an
+#define SLUICE_PKT_SUMS \
+	0x4u /* checksums are known good, or left to an
 				   offload */
 
-struct sluice_pkt {		/* fixed for this major: it lives in arrays */
-	const uint8_t *data;	/* the IP header; borrowed until the call
+struct sluice_pkt {          /* fixed for this major: it lives in arrays */
+	const uint8_t *data; /* the IP header; borrowed until the call
 				   returns; the whole packet, contiguous */
 	uint32_t len, flags;
-	uint64_t flow_id;	/* 0: no flow */
+	uint64_t flow_id; /* 0: no flow */
 	uint32_t gso_size, spare;
 };
 
@@ -482,33 +494,33 @@ struct sluice_pkt {		/* fixed for this major: it lives in arrays */
 
 struct sluice_flow_event {
 	uint32_t size;
-	uint8_t event;		/* SLUICE_EVENT_* */
-	uint8_t why;		/* of CLOSE: SLUICE_WHY_* */
+	uint8_t event; /* SLUICE_EVENT_* */
+	uint8_t why;   /* of CLOSE: SLUICE_WHY_* */
 	uint8_t pad[2];
-	const char *plugin;	/* who held it, "core", or NULL: nobody yet */
+	const char *plugin; /* who held it, "core", or NULL: nobody yet */
 	const struct sluice_flow_info *info;
 	const struct sluice_flow_stats *stats;
 };
 
 struct sluice_dns_event {
 	uint32_t size;
-	uint8_t rcode;		/* of the reply */
-	uint8_t dropped;	/* no reply was sent */
+	uint8_t rcode;   /* of the reply */
+	uint8_t dropped; /* no reply was sent */
 	uint8_t pad[2];
-	const char *plugin;	/* who answered, "core", or NULL */
+	const char *plugin; /* who answered, "core", or NULL */
 	const struct sluice_query_info *info;
-	const uint8_t *reply;	/* as the app gets it; NULL when dropped */
+	const uint8_t *reply; /* as the app gets it; NULL when dropped */
 	uint32_t reply_len;
 	uint32_t took_ms;
 };
 
 struct sluice_observe_ops {
 	uint32_t size;
-	uint32_t flags;		/* SLUICE_SEE_*; the rest costs nothing */
+	uint32_t flags; /* SLUICE_SEE_*; the rest costs nothing */
 	void (*packets)(void *self, const struct sluice_pkt *v, size_t n);
 	void (*flow)(void *self, const struct sluice_flow_event *);
 	void (*dns)(void *self, const struct sluice_dns_event *);
-	void (*tick)(void *self, uint64_t now_ms);	/* once a second */
+	void (*tick)(void *self, uint64_t now_ms); /* once a second */
 };
 
 /* ---------------------------------------------------------- the plugin */
@@ -527,13 +539,13 @@ struct sluice_observe_ops {
  * Each may be NULL.  create and start failing stops the gateway.
  */
 struct sluice_plugin {
-	uint32_t magic;		/* these four never move, in any major */
-	uint32_t abi;		/* of the header it was built with     */
-	uint32_t needs;		/* lowest ABI it can live with         */
+	uint32_t magic; /* these four never move, in any major */
+	uint32_t abi;   /* of the header it was built with     */
+	uint32_t needs; /* lowest ABI it can live with         */
 	uint32_t size;
-	uint32_t option_size;	/* sizeof(struct sluice_option) then   */
-	uint32_t options_bytes;	/* of its option struct                */
-	const char *name;	/* a-z 0-9 and -, begins with a letter */
+	uint32_t option_size;   /* sizeof(struct sluice_option) then   */
+	uint32_t options_bytes; /* of its option struct                */
+	const char *name;       /* a-z 0-9 and -, begins with a letter */
 	const char *version, *summary, *license;
 	const struct sluice_option *options;
 	int (*create)(struct sluice_ctx *, const void *options, void **self);
@@ -541,15 +553,15 @@ struct sluice_plugin {
 	int (*reload)(void *self, const void *options);
 	void (*stop)(void *self);
 	void (*destroy)(void *self);
-	const struct sluice_flow_ops *flow;	/* NULL: not this class */
+	const struct sluice_flow_ops *flow; /* NULL: not this class */
 	const struct sluice_dns_ops *dns;
 	const struct sluice_protect_ops *protect;
 	const struct sluice_observe_ops *observe;
 };
 
-#define SLUICE_HEAD \
+#define SLUICE_HEAD                                                    \
 	.magic = SLUICE_MAGIC, .abi = SLUICE_ABI, .needs = SLUICE_ABI, \
-	.size = sizeof(struct sluice_plugin), \
+	.size = sizeof(struct sluice_plugin),                          \
 	.option_size = sizeof(struct sluice_option)
 
 #ifdef __cplusplus
@@ -559,13 +571,13 @@ struct sluice_plugin {
 #endif
 
 #ifdef SLUICE_STATIC
-#define SLUICE_PLUGIN(id) \
+#define SLUICE_PLUGIN(id)                                            \
 	SLUICE_EXTERN const struct sluice_plugin sluice_plugin_##id; \
 	const struct sluice_plugin sluice_plugin_##id
 #else
-#define SLUICE_PLUGIN(id) \
+#define SLUICE_PLUGIN(id)                                    \
 	SLUICE_EXTERN __attribute__((visibility("default"))) \
-	const struct sluice_plugin sluice_plugin; \
+	const struct sluice_plugin sluice_plugin;            \
 	const struct sluice_plugin sluice_plugin
 #endif
 
@@ -575,108 +587,181 @@ struct sluice_plugin {
 #define sluice_fail(ctx, ...) ((ctx)->api->fail((ctx), __VA_ARGS__))
 
 static inline uint64_t sluice_now(struct sluice_ctx *c)
-{ return c->api->now(c); }
+{
+	return c->api->now(c);
+}
 static inline int sluice_post(struct sluice_ctx *c, void (*fn)(void *),
 			      void *arg)
-{ return c->api->post(c, fn, arg); }
+{
+	return c->api->post(c, fn, arg);
+}
 static inline struct sluice_timer *
 sluice_timer(struct sluice_ctx *c, uint32_t ms, void (*fn)(void *), void *arg)
-{ return c->api->timer(c, ms, fn, arg); }
+{
+	return c->api->timer(c, ms, fn, arg);
+}
 static inline void sluice_timer_stop(struct sluice_ctx *c,
 				     struct sluice_timer *t)
-{ c->api->timer_stop(t); }
+{
+	c->api->timer_stop(t);
+}
 static inline int sluice_watch(struct sluice_ctx *c, int fd, uint32_t events,
 			       void (*fn)(void *, int, uint32_t), void *arg)
-{ return c->api->watch(c, fd, events, fn, arg); }
-static inline int sluice_dial(struct sluice_ctx *c,
-			      const struct sluice_dial *d)
-{ return c->api->dial(c, d); }
+{
+	return c->api->watch(c, fd, events, fn, arg);
+}
+static inline int sluice_dial(struct sluice_ctx *c, const struct sluice_dial *d)
+{
+	return c->api->dial(c, d);
+}
 static inline int sluice_protect(struct sluice_ctx *c, int fd, uint8_t proto,
 				 const struct sluice_addr *to)
-{ return c->api->protect(c, fd, proto, to); }
+{
+	return c->api->protect(c, fd, proto, to);
+}
 static inline struct sluice_flow *sluice_flow_by_id(struct sluice_ctx *c,
 						    uint64_t id)
-{ return c->api->flow_by_id(c, id); }
+{
+	return c->api->flow_by_id(c, id);
+}
 
 static inline const struct sluice_flow_info *
 sluice_flow_info(struct sluice_flow *f)
-{ return f->api->info(f); }
+{
+	return f->api->info(f);
+}
 static inline const struct sluice_flow_stats *
 sluice_flow_stats(struct sluice_flow *f)
-{ return f->api->stats(f); }
+{
+	return f->api->stats(f);
+}
 static inline void *sluice_flow_state(struct sluice_flow *f)
-{ return f->api->state(f); }
+{
+	return f->api->state(f);
+}
 static inline int sluice_resolve(struct sluice_flow *f, int verdict, int why)
-{ return f->api->resolve(f, verdict, why); }
+{
+	return f->api->resolve(f, verdict, why);
+}
 static inline int sluice_relay(struct sluice_flow *f, int fd)
-{ return f->api->relay(f, fd, 0); }
+{
+	return f->api->relay(f, fd, 0);
+}
 static inline int sluice_connect(struct sluice_flow *f,
 				 const struct sluice_addr *to)
-{ return f->api->connect(f, to, NULL); }
+{
+	return f->api->connect(f, to, NULL);
+}
 static inline int sluice_connect_how(struct sluice_flow *f,
 				     const struct sluice_addr *to,
 				     const struct sluice_connect *how)
-{ return f->api->connect(f, to, how); }
+{
+	return f->api->connect(f, to, how);
+}
 static inline size_t sluice_peek(struct sluice_flow *f, struct iovec *v,
 				 size_t *n)
-{ return f->api->peek(f, v, n); }
+{
+	return f->api->peek(f, v, n);
+}
 static inline void sluice_consume(struct sluice_flow *f, size_t len)
-{ f->api->consume(f, len); }
+{
+	f->api->consume(f, len);
+}
 static inline size_t sluice_reserve(struct sluice_flow *f, struct iovec *v,
 				    size_t *n)
-{ return f->api->reserve(f, v, n); }
+{
+	return f->api->reserve(f, v, n);
+}
 static inline void sluice_commit(struct sluice_flow *f, size_t len)
-{ f->api->commit(f, len); }
+{
+	f->api->commit(f, len);
+}
 static inline size_t sluice_send(struct sluice_flow *f, const void *p,
 				 size_t len)
-{ return f->api->send(f, p, len); }
+{
+	return f->api->send(f, p, len);
+}
 static inline size_t sluice_send_ref(struct sluice_flow *f,
 				     const struct iovec *v, size_t n,
 				     void (*release)(void *), void *arg)
-{ return f->api->send_ref(f, v, n, release, arg); }
+{
+	return f->api->send_ref(f, v, n, release, arg);
+}
 static inline size_t sluice_dgrams(struct sluice_flow *f,
 				   struct sluice_dgram *v, size_t n)
-{ return f->api->dgrams(f, v, n); }
+{
+	return f->api->dgrams(f, v, n);
+}
 static inline void sluice_dgrams_done(struct sluice_flow *f, size_t k)
-{ f->api->dgrams_done(f, k); }
+{
+	f->api->dgrams_done(f, k);
+}
 static inline size_t sluice_dgrams_send(struct sluice_flow *f,
 					const struct sluice_dgram *v, size_t n)
-{ return f->api->dgrams_send(f, v, n); }
+{
+	return f->api->dgrams_send(f, v, n);
+}
 static inline void sluice_shut(struct sluice_flow *f)
-{ f->api->shut(f); }
+{
+	f->api->shut(f);
+}
 static inline void sluice_abort(struct sluice_flow *f, int why)
-{ f->api->abort(f, why); }
+{
+	f->api->abort(f, why);
+}
 static inline void sluice_idle_after(struct sluice_flow *f, uint32_t ms)
-{ f->api->idle_after(f, ms); }
+{
+	f->api->idle_after(f, ms);
+}
 static inline void sluice_half_after(struct sluice_flow *f, uint32_t ms)
-{ f->api->half_after(f, ms); }
+{
+	f->api->half_after(f, ms);
+}
 static inline void sluice_peers(struct sluice_flow *f, uint32_t mapping,
 				uint32_t filtering)
-{ f->api->peers(f, mapping, filtering); }
+{
+	f->api->peers(f, mapping, filtering);
+}
 
 static inline const struct sluice_query_info *
 sluice_query_info(struct sluice_query *q)
-{ return q->api->info(q); }
+{
+	return q->api->info(q);
+}
 static inline int sluice_answer(struct sluice_query *q, const void *msg,
 				size_t len)
-{ return q->api->answer(q, msg, len); }
+{
+	return q->api->answer(q, msg, len);
+}
 static inline int sluice_answer_addr(struct sluice_query *q,
 				     const struct sluice_addr *v, size_t n,
 				     uint32_t ttl)
-{ return q->api->answer_addr(q, v, n, ttl); }
+{
+	return q->api->answer_addr(q, v, n, ttl);
+}
 static inline int sluice_block(struct sluice_query *q, int how)
-{ return q->api->block(q, how); }
+{
+	return q->api->block(q, how);
+}
 static inline int sluice_forward(struct sluice_query *q,
 				 const struct sluice_addr *server)
-{ return q->api->forward(q, server); }
+{
+	return q->api->forward(q, server);
+}
 static inline void sluice_query_resolve(struct sluice_query *q, int verdict)
-{ q->api->resolve(q, verdict); }
+{
+	q->api->resolve(q, verdict);
+}
 
 static inline const struct sluice_socket_info *
 sluice_socket_info(struct sluice_socket *s)
-{ return s->api->info(s); }
+{
+	return s->api->info(s);
+}
 static inline void sluice_socket_resolve(struct sluice_socket *s, int verdict)
-{ s->api->resolve(s, verdict); }
+{
+	s->api->resolve(s, verdict);
+}
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* relay.c - the net's side of a TCP flow: a socket
+ *
+ * The socket is watched once, edge-triggered, for everything; what the last
+ * edges said is remembered, so that the bulk path makes no epoll call.
+ *
+ *	up     app -> lwIP's queue -> one sendmsg a turn, by reference
+ *	down   recv into a chunk -> lwIP by reference, while it has room
+ *
+ * What the socket does not take stays queued and shuts the app's window; what
+ * the app does not take stays in the socket and shuts the server's.
+ *
+ * FIN is carried across each way after the last byte.  A reset from the net
+ * is told to the app after the bytes that came before it (at most a second
+ * later), a reset from the app goes out as RST.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "tcp_flow.h"
+
+#define RELAY_IOV      256
+#define RELAY_SHARE    (512u << 10) /* bytes a flow may move in a turn */
+#define RELAY_DRAIN_MS 1000
+
+static void failed(struct tcp_flow *tf, int err)
+{
+	struct relay *r = &tf->relay;
+	char text[FLOW_TEXT];
+
+	log_debug("%s: net: %s", flow_text(&tf->flow, text), strerror(err));
+	r->failed = true;
+	r->readable = false;
+	stack_consume(&tf->conn, tf->conn.up_bytes);
+	if (stack_drained(&tf->conn))
+		flow_refuse(&tf->flow, flow_why(err), NULL);
+	else if (!timer_is_set(&r->drain))
+		loop_timer(&tf->flow.gw->loop, &r->drain, RELAY_DRAIN_MS);
+}
+
+static void on_drain(struct timer *t)
+{
+	struct tcp_flow *tf = container_of(t, struct tcp_flow, relay.drain);
+
+	flow_refuse(&tf->flow, SLUICE_WHY_RESET, NULL);
+}
+
+void relay_up(struct tcp_flow *tf)
+{
+	struct relay *r = &tf->relay;
+	struct iovec v[RELAY_IOV];
+	struct msghdr m = { .msg_iov = v };
+	size_t n, sum;
+	ssize_t sent;
+
+	while (r->writable && !r->failed && tf->conn.up_bytes) {
+		n = RELAY_IOV;
+		sum = stack_peek(&tf->conn, v, &n);
+		m.msg_iovlen = n;
+		sent = sendmsg(r->net.fd, &m,
+			       MSG_NOSIGNAL |
+				       (sum < tf->conn.up_bytes ? MSG_MORE :
+								  0));
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
+			r->writable = false;
+			return;
+		}
+		if (sent < 0) {
+			failed(tf, errno);
+			return;
+		}
+		stack_consume(&tf->conn, (size_t)sent);
+		if ((size_t)sent < sum)
+			r->writable = false;
+	}
+	if (tf->conn.fin_seen && !tf->conn.up_bytes && !r->shut && !r->failed) {
+		r->shut = true;
+		shutdown(r->net.fd, SHUT_WR);
+		flow_half(&tf->flow);
+	}
+}
+
+static void net_eof(struct tcp_flow *tf)
+{
+	tf->relay.eof = true;
+	tf->relay.readable = false;
+	stack_shut(&tf->conn);
+	flow_half(&tf->flow);
+	tcp_mark(tf);
+}
+
+void relay_down(struct tcp_flow *tf)
+{
+	struct relay *r = &tf->relay;
+	size_t share = RELAY_SHARE;
+	struct iovec v;
+	ssize_t got;
+
+	if (!tf->conn.open || r->failed || r->eof)
+		return;
+	while (r->readable && tcp_reserve(tf, &v)) {
+		if (!share) {
+			loop_soon(&tf->flow.gw->loop, &r->soon);
+			break;
+		}
+		v.iov_len = MIN(v.iov_len, share);
+		got = recv(r->net.fd, v.iov_base, v.iov_len, 0);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got > 0) {
+			share -= (size_t)got;
+			if (tcp_commit(tf, (size_t)got) < 0) {
+				failed(tf, EPIPE);
+				break;
+			}
+			/* Less than asked for: what comes next makes an
+			 * edge.  Not so the end of it all. */
+			if ((size_t)got < v.iov_len && !r->hup)
+				r->readable = false;
+			continue;
+		}
+		if (got == 0) {
+			net_eof(tf);
+			break;
+		}
+		if (errno != EAGAIN) {
+			failed(tf, errno);
+			break;
+		}
+		r->readable = false;
+	}
+	tcp_data_tidy(tf);
+}
+
+static void on_net(struct loop_fd *fd, uint32_t events)
+{
+	struct tcp_flow *tf = container_of(fd, struct tcp_flow, relay.net);
+	struct relay *r = &tf->relay;
+
+	if (tf->flow.state == FLOW_DEAD)
+		return;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		r->hup = true;
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+		r->readable = true;
+		relay_down(tf);
+	}
+	if (events & (EPOLLOUT | EPOLLERR) && !r->writable) {
+		r->writable = true;
+		tcp_mark(tf);
+	}
+}
+
+static void on_soon(struct loop_work *w)
+{
+	struct tcp_flow *tf = container_of(w, struct tcp_flow, relay.soon);
+
+	if (tf->flow.state != FLOW_DEAD)
+		relay_down(tf);
+}
+
+int relay_start(struct tcp_flow *tf, int fd)
+{
+	struct relay *r = &tf->relay;
+	int on = 1, err;
+
+	loop_work_init(&r->soon, on_soon);
+	timer_init(&r->drain, on_drain);
+	r->net.fd = -1;
+	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+	err = loop_add(&tf->flow.gw->loop, &r->net, fd,
+		       EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, on_net);
+	if (err < 0) {
+		close(fd);
+		return err;
+	}
+	r->on = true;
+	r->writable = true;
+	tcp_mark(tf);
+	return 0;
+}
+
+bool relay_done(const struct tcp_flow *tf)
+{
+	return tf->relay.eof && tf->relay.shut && !tf->conn.pcb;
+}
+
+void relay_close(struct tcp_flow *tf, bool reset)
+{
+	struct linger hard = { .l_onoff = 1 };
+	struct relay *r = &tf->relay;
+	int fd = r->net.fd;
+
+	if (!r->on)
+		return;
+	r->on = false;
+	loop_work_cancel(&r->soon);
+	loop_timer_stop(&tf->flow.gw->loop, &r->drain);
+	loop_del(&tf->flow.gw->loop, &r->net);
+	if (reset)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+	close(fd);
+}

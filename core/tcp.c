@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: MIT */
+/* tcp.c - TCP flows: the app's side in lwIP, the net's in a socket
+ *
+ *	SYN -> held --chain, dial--> answered -> open -> both FINs -> gone
+ *	         \-- refused: RST, ICMP              \-- reset
+ *
+ * The SYN waits here, as it came, until the chain and the dial have decided;
+ * lwIP never sees it.  So a closed port is refused and not "connected, then
+ * closed", and an unreachable network is unreachable.
+ *
+ * What a segment brings is not acted upon at once: the flow is marked, and at
+ * the end of the turn (tcp_flush()) it sends in one piece what came in many
+ * packets, acknowledges once, and tells its plugin once.
+ */
+#include "tcp.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "tcp_flow.h"
+
+#define TCP_HELD_MAX  140  /* a SYN: 60 + 60 bytes and some extensions */
+#define TCP_DIALS_MAX 1024 /* waiting for an answer at once, TCP-3 */
+#define TCP_SERVICES  4
+#define TCP_IDLE_MS   7440000 /* RFC 5382, REQ-5 */
+#define TCP_HALF_MS   240000  /* the same, transitory */
+
+struct service {
+	uint16_t port;
+	const struct tcp_service *s;
+};
+
+static struct {
+	struct list dirty;
+	struct pool held;
+	struct service service[TCP_SERVICES];
+	int services;
+	unsigned waiting; /* flows whose SYN is held */
+} t;
+
+void tcp_mark(struct tcp_flow *tf)
+{
+	if (!list_empty(&tf->dirty) || tf->flow.state == FLOW_DEAD)
+		return;
+	list_add_tail(&t.dirty, &tf->dirty);
+	loop_end(&tf->flow.gw->loop, &tf->flow.gw->flush);
+}
+
+/* ------------------------------------------------------- the held SYN */
+
+static int hold_syn(struct tcp_flow *tf, const struct packet *p)
+{
+	uint32_t len = p->len;
+
+	if (len > TCP_HELD_MAX) /* data on a SYN comes again */
+		len = (uint32_t)(p->data - p->ip);
+	if (len > TCP_HELD_MAX)
+		return -EMSGSIZE;
+	tf->held = pool_get(&t.held);
+	if (!tf->held)
+		return -ENOMEM;
+	memcpy(tf->held, p->ip, len);
+	tf->held_len = len;
+	tf->counted = true;
+	t.waiting++;
+	return 0;
+}
+
+static void drop_syn(struct tcp_flow *tf)
+{
+	pool_put(&t.held, tf->held);
+	tf->held = NULL;
+	if (tf->counted)
+		t.waiting--;
+	tf->counted = false;
+}
+
+/* The held packet, read again.  Its length may have been cut: only the
+ * headers count. */
+static bool read_syn(const struct tcp_flow *tf, struct packet *p)
+{
+	return tf->held && packet_parse(p, tf->held, tf->held_len,
+					PACKET_SUMMED) == PACKET_OK;
+}
+
+/* ------------------------------------------------------ verdicts carried */
+
+static void tcp_accept(struct flow *f)
+{
+	struct tcp_flow *tf = tcp_flow_of(f);
+	struct packet syn;
+
+	if (!tf->held)
+		return; /* answered early, or for MORE */
+	if (!f->idle_ms)
+		f->idle_ms = TCP_IDLE_MS;
+	if (!f->half_ms)
+		f->half_ms = TCP_HALF_MS;
+	tf->conn.flow_id = f->info.id;
+	if (!read_syn(tf, &syn) || stack_accept(&tf->conn, &syn) < 0) {
+		flow_refuse(f, SLUICE_WHY_ERROR, NULL);
+		return;
+	}
+	stats_inc(&f->gw->stats, tcp_accepted);
+	drop_syn(tf);
+}
+
+static int tcp_more(struct flow *f)
+{
+	tcp_accept(f);
+	tcp_mark(tcp_flow_of(f)); /* what came already counts */
+	return f->state == FLOW_DEAD ? -ENOMEM : 0;
+}
+
+/* Tell the app, from its held SYN, why there is no connection. */
+static void refuse_syn(struct tcp_flow *tf, int why, const struct dial_error *e)
+{
+	struct gateway *gw = tf->flow.gw;
+	uint8_t type, code;
+	struct packet syn;
+
+	stats_inc(&gw->stats, tcp_refused);
+	if (!read_syn(tf, &syn))
+		return;
+	if (e && e->family == (syn.version == 4 ? 4 : 6) &&
+	    why != SLUICE_WHY_REFUSED) {
+		gateway_icmp_error(gw, &e->from, syn.ip, syn.len, e->type,
+				   e->code, e->extra);
+		return;
+	}
+	if (why != SLUICE_WHY_UNREACH && why != SLUICE_WHY_POLICY) {
+		gateway_rst(gw, &syn);
+		return;
+	}
+	if (why == SLUICE_WHY_POLICY && gw->set.gateway.refuse == 1)
+		return; /* gateway.refuse = drop */
+	gateway_icmp_why(syn.version, why, e ? e->err : 0, &type, &code);
+	gateway_icmp_error(gw, NULL, syn.ip, syn.len, type, code, 0);
+}
+
+static void tcp_refuse(struct flow *f, int why, const struct dial_error *e)
+{
+	struct tcp_flow *tf = tcp_flow_of(f);
+
+	if (tf->held)
+		refuse_syn(tf, why, e);
+	else if (tf->conn.pcb)
+		stack_reset(&tf->conn);
+	relay_close(tf, true);
+}
+
+static int tcp_relay(struct flow *f, int fd)
+{
+	return relay_start(tcp_flow_of(f), fd);
+}
+
+static void tcp_destroy(struct flow *f)
+{
+	struct tcp_flow *tf = tcp_flow_of(f);
+
+	if (tf->service && tf->service->ops->close)
+		tf->service->ops->close(tf->service->self, &f->pub, f->why);
+	relay_close(tf, f->why != SLUICE_WHY_DONE);
+	stack_drop(&tf->conn);
+	tcp_data_free(tf);
+	if (tf->held)
+		drop_syn(tf);
+	list_del(&tf->dirty);
+}
+
+const struct flow_type tcp_type = {
+	.proto = PACKET_TCP,
+	.chain = CHAIN_TCP,
+	.wants = SLUICE_FLOW_TCP,
+	.size = sizeof(struct tcp_flow),
+	.accept = tcp_accept,
+	.more = tcp_more,
+	.refuse = tcp_refuse,
+	.relay = tcp_relay,
+	.destroy = tcp_destroy,
+	.api = &tcp_api,
+};
+
+/* --------------------------------------------------- what lwIP tells us */
+
+static struct tcp_flow *of_conn(struct stack_conn *c)
+{
+	return container_of(c, struct tcp_flow, conn);
+}
+
+static void on_opened(struct stack_conn *c)
+{
+	struct tcp_flow *tf = of_conn(c);
+
+	flow_touch(&tf->flow);
+	tcp_mark(tf);
+}
+
+static void on_received(struct stack_conn *c)
+{
+	struct tcp_flow *tf = of_conn(c);
+
+	tf->news = true;
+	tcp_mark(tf);
+}
+
+static void on_fin(struct stack_conn *c)
+{
+	tcp_mark(of_conn(c));
+}
+
+static void on_acked(struct stack_conn *c, uint32_t len)
+{
+	struct tcp_flow *tf = of_conn(c);
+
+	tcp_acked(tf, len);
+	tcp_mark(tf);
+}
+
+static void on_gone(struct stack_conn *c, bool reset)
+{
+	struct tcp_flow *tf = of_conn(c);
+
+	tf->flow.stats.rtt_us = 0;
+	if (!reset) {
+		tcp_mark(tf); /* up bytes may be left to carry */
+		return;
+	}
+	relay_close(tf, true);
+	flow_end(&tf->flow, SLUICE_WHY_RESET);
+}
+
+static const struct stack_events events = {
+	.opened = on_opened,
+	.received = on_received,
+	.fin = on_fin,
+	.acked = on_acked,
+	.gone = on_gone,
+};
+
+/* ------------------------------------------------------ end of the turn */
+
+static void serve_plugin(struct tcp_flow *tf)
+{
+	const struct tcp_service *s = tf->service;
+	struct flow *f = &tf->flow;
+
+	if (tf->news) {
+		tf->news = false;
+		if (f->state == FLOW_WAIT)
+			flow_open_again(f);
+		else if (s)
+			s->ops->readable(s->self, &f->pub);
+		else
+			flow_readable(f);
+	}
+	if (tf->conn.fin_seen && !tf->eof_told && f->state != FLOW_DEAD &&
+	    !f->relayed) {
+		if (f->state == FLOW_WAIT) {
+			flow_open_again(f);
+		} else {
+			tf->eof_told = true;
+			flow_half(f);
+			if (s)
+				s->ops->eof(s->self, &f->pub);
+			else
+				flow_eof(f);
+		}
+	}
+}
+
+static uint32_t room_wanted(const struct tcp_flow *tf)
+{
+	uint32_t low = 0;
+
+	if (tf->flow.holder)
+		low = tf->flow.holder->plugin->flow.low_room;
+	return low ? low : tf->conn.app_mss;
+}
+
+static void serve_room(struct tcp_flow *tf)
+{
+	const struct tcp_service *s = tf->service;
+
+	if (!tf->wants_room || tf->flow.state != FLOW_OPEN ||
+	    stack_room(&tf->conn) < room_wanted(tf))
+		return;
+	tf->wants_room = false;
+	if (s)
+		s->ops->writable(s->self, &tf->flow.pub);
+	else
+		flow_writable(&tf->flow);
+}
+
+/* A connection that lwIP closed is over when nothing is left to carry. */
+static bool is_over(const struct tcp_flow *tf)
+{
+	if (tf->conn.pcb || tf->held || tf->flow.state != FLOW_OPEN)
+		return false;
+	if (tf->relay.on)
+		return relay_done(tf);
+	return !tf->conn.up_bytes && tf->eof_told;
+}
+
+static void flush_one(struct tcp_flow *tf)
+{
+	if (tf->relay.on) {
+		relay_up(tf);
+		if (tf->flow.state != FLOW_DEAD)
+			relay_down(tf);
+		if (tf->relay.failed && stack_drained(&tf->conn))
+			flow_refuse(&tf->flow, SLUICE_WHY_RESET, NULL);
+	} else {
+		serve_plugin(tf);
+		serve_room(tf);
+	}
+	if (tf->flow.state == FLOW_DEAD)
+		return;
+	stack_flush(&tf->conn);
+	stack_settle(&tf->conn);
+	if (is_over(tf))
+		flow_end(&tf->flow, SLUICE_WHY_DONE);
+}
+
+void tcp_flush(struct gateway *gw)
+{
+	struct list now;
+
+	(void)gw;
+	list_init(&now);
+	list_splice_tail(&now, &t.dirty);
+	while (!list_empty(&now)) {
+		struct tcp_flow *tf = list_first(&now, struct tcp_flow, dirty);
+
+		list_del(&tf->dirty);
+		if (tf->flow.state != FLOW_DEAD)
+			flush_one(tf);
+	}
+}
+
+/* ------------------------------------------------------------- segments */
+
+static const struct tcp_service *service_for(uint16_t port)
+{
+	for (int i = 0; i < t.services; i++)
+		if (t.service[i].port == port)
+			return t.service[i].s;
+	return NULL;
+}
+
+static void start_service(struct tcp_flow *tf)
+{
+	const struct tcp_service *s = tf->service;
+
+	tf->flow.by = "core";
+	tf->flow.told = true;
+	flow_accept(&tf->flow);
+	if (tf->flow.state == FLOW_OPEN &&
+	    s->ops->open(s->self, &tf->flow.pub) != SLUICE_TAKE)
+		flow_refuse(&tf->flow, SLUICE_WHY_ERROR, NULL);
+}
+
+static void on_syn(struct gateway *gw, struct packet *p)
+{
+	struct tcp_flow *tf;
+	struct flow *f;
+
+	if (t.waiting >= TCP_DIALS_MAX) {
+		stats_inc(&gw->stats, drop_limit);
+		return;
+	}
+	f = flow_new(gw, &tcp_type, &p->src, &p->dst, false);
+	if (!f) { /* RFC 5508, REQ-8 */
+		gateway_icmp_error(gw, NULL, p->ip, p->len,
+				   p->version == 4 ? 3 : 1,
+				   p->version == 4 ? 13 : 1, 0);
+		return;
+	}
+	tf = tcp_flow_of(f);
+	list_init(&tf->dirty);
+	list_init(&tf->conn.busy);
+	f->stats.up_pkts = 1;
+	if (hold_syn(tf, p) < 0) {
+		flow_end(f, SLUICE_WHY_ERROR);
+		return;
+	}
+	tf->service = service_for(p->dst.port);
+	if (tf->service)
+		start_service(tf);
+	else
+		flow_open(f);
+}
+
+/* While the SYN is held, the app can only repeat it or give up. */
+static void on_waiting(struct tcp_flow *tf, const struct packet *p)
+{
+	if (p->flags & TCP_RST)
+		flow_end(&tf->flow, SLUICE_WHY_RESET);
+}
+
+void tcp_up(struct gateway *gw, struct packet *p, struct tun_buf *buf)
+{
+	struct tcp_flow *tf;
+	struct flow_key key;
+	struct flow *f;
+
+	flow_key_set(&key, PACKET_TCP, &p->src, &p->dst);
+	f = flowtab_find(&gw->flows, &key);
+	tf = f ? tcp_flow_of(f) : NULL;
+	if (tf && !tf->conn.pcb && !tf->held && (p->flags & TCP_SYN)) {
+		/* The app is through with the old one; what is left of it
+		 * goes up by itself. */
+		flowtab_del(&gw->flows, f);
+		f = NULL;
+	}
+	if (!f) {
+		if ((p->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN)
+			on_syn(gw, p);
+		else
+			gateway_rst(gw, p);
+		return;
+	}
+	f->stats.up_pkts++;
+	if (!tf->conn.pcb) {
+		if (tf->held)
+			on_waiting(tf, p);
+		return;
+	}
+	if (p->data_len) {
+		f->stats.up_bytes += p->data_len;
+		flow_touch(f);
+	}
+	tcp_mark(tf);
+	stack_up(&tf->conn, p, buf);
+}
+
+/* ------------------------------------------------------------ life time */
+
+void tcp_serve(struct gateway *gw, uint16_t port, const struct tcp_service *s)
+{
+	(void)gw;
+	if (t.services < TCP_SERVICES)
+		t.service[t.services++] = (struct service){ port, s };
+}
+
+int tcp_init(struct gateway *gw)
+{
+	memset(&t, 0, sizeof(t));
+	list_init(&t.dirty);
+	pool_init(&t.held, "held", TCP_HELD_MAX, 0, 0);
+	tcp_data_init();
+	return stack_init(gw, &events);
+}
+
+void tcp_trim(struct gateway *gw)
+{
+	(void)gw;
+	pool_trim(&t.held);
+	tcp_data_trim();
+}
+
+void tcp_fini(struct gateway *gw)
+{
+	(void)gw;
+	stack_fini();
+	tcp_data_fini();
+	pool_fini(&t.held);
+}
