@@ -410,17 +410,9 @@ static bool is_echo(const struct packet *p)
 	return p->type == request_type(p->version) && p->code == 0;
 }
 
-/* Is it for us?  An address of host-loopback is somebody else's. */
 static bool is_ours(const struct gateway *gw, const struct packet *p)
 {
-	struct sluice_addr real;
-
-	if (gw->set.icmp.echo == ECHO_REPLY)
-		return true;
-	if (!gateway_is_self(gw, &p->dst))
-		return false;
-	gateway_target(gw, &p->dst, &real);
-	return addr_ip_equal(&real, &p->dst);
+	return gw->set.icmp.echo == ECHO_REPLY || gateway_is_self(gw, &p->dst);
 }
 
 /* An ICMP error about the packet itself. */
@@ -501,7 +493,7 @@ void icmp_up(struct gateway *gw, struct packet *p)
 		return;
 	}
 	/* What is larger than the TUN takes came in fragments. */
-	forward(gw, p, p->len <= gw->tun.mtu);
+	forward(gw, p, p->len <= gw->set.mtu);
 }
 
 int icmp_init(struct gateway *gw)

@@ -121,33 +121,14 @@ static void tell(struct gateway *gw, const struct packet *p, uint8_t type4,
 			   v4 ? code4 : code6, 0);
 }
 
-/* A datagram to the gateway's own address, where nothing listens unless it
- * is host-loopback's. */
-static bool is_for_nobody(const struct gateway *gw, const struct packet *p)
+static bool is_expired(struct gateway *gw, const struct packet *p)
 {
-	struct sluice_addr real;
-
-	if (likely(!gateway_is_self(gw, &p->dst)))
+	if (likely(p->ttl > 1))
 		return false;
-	gateway_target(gw, &p->dst, &real);
-	return addr_ip_equal(&real, &p->dst);
-}
-
-static bool is_refused(struct gateway *gw, const struct packet *p)
-{
-	if (is_for_nobody(gw, p)) {
-		stats_inc(&gw->stats, drop_target);
-		tell(gw, p, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH,
-		     ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_NOPORT);
-		return true;
-	}
-	if (p->ttl <= 1) {
-		stats_inc(&gw->stats, drop_ttl);
-		tell(gw, p, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL,
-		     ICMP6_TIME_EXCEEDED, ICMP6_TIME_EXCEED_TRANSIT);
-		return true;
-	}
-	return false;
+	stats_inc(&gw->stats, drop_ttl);
+	tell(gw, p, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, ICMP6_TIME_EXCEEDED,
+	     ICMP6_TIME_EXCEED_TRANSIT);
+	return true;
 }
 
 void udp_up(struct gateway *gw, struct packet *p, struct tun_buf *buf)
@@ -161,7 +142,7 @@ void udp_up(struct gateway *gw, struct packet *p, struct tun_buf *buf)
 	};
 	bool is_new;
 
-	if (is_refused(gw, p))
+	if (is_expired(gw, p))
 		return;
 	u = find(gw, p);
 	is_new = !u;
@@ -246,11 +227,13 @@ static void on_refuse(struct flow *f, int why, const struct dial_error *e)
 		code = e->code;
 		extra = e->extra;
 		from = e->from.family ? &e->from : NULL;
+	} else if (why == SLUICE_WHY_REFUSED) {
+		dgram_errno_icmp(f->info.app.family, ECONNREFUSED, &type,
+				 &code);
+		from = &f->info.dst;
 	} else {
 		gateway_icmp_why(f->info.app.family, why, e ? e->err : 0, &type,
 				 &code);
-		if (why == SLUICE_WHY_REFUSED)
-			from = &f->info.dst;
 	}
 	if (d)
 		udp_tell(u, from, &d->to, d->data, d->len, type, code, extra);

@@ -33,7 +33,7 @@ static int write_one(struct gateway *gw, const struct sluice_addr *from,
 		     uint64_t flow_id)
 {
 	size_t ip_len = app->family == 4 ? 20 : 40;
-	bool cut = !gso_size && ip_len + 8 + len > gw->tun.mtu;
+	bool cut = !gso_size && ip_len + 8 + len > gw->set.mtu;
 	bool partial = gw->tun.csum && !cut;
 	struct virtio_net_hdr vh = { 0 };
 	uint8_t head[PACKET_HEADERS_MAX];
@@ -65,7 +65,7 @@ static bool can_join(const struct gateway *gw, int family, size_t size,
 {
 	size_t head = (family == 4 ? 20u : 40u) + 8;
 
-	return gw->tun.uso && head + size <= gw->tun.mtu &&
+	return gw->tun.uso && head + size <= gw->set.mtu &&
 	       head + total <= PACKET_MAX;
 }
 
