@@ -261,11 +261,11 @@ bool dnsmsg_answers(const void *query, const struct dnsmsg *q,
 uint32_t dnsmsg_udp_size(const struct dnsmsg *q, int family, uint32_t mtu)
 {
 	uint32_t size = q->opt_len ? q->edns_size : DNSMSG_SMALL;
-	uint32_t room = mtu - (family == 6 ? 48 : 28);
+	uint32_t head = family == 6 ? 48 : 28;
 
 	size = MIN(size, DNSMSG_EDNS);
-	if (mtu > 48)
-		size = MIN(size, room);
+	if (size + head > mtu)
+		size = mtu > head ? mtu - head : 0;
 	return MAX(size, DNSMSG_SMALL);
 }
 

@@ -14,6 +14,7 @@
 UNIT_TESTS = \
 	tests/unit/test_addr \
 	tests/unit/test_builtin \
+	tests/unit/test_dnsmsg \
 	tests/unit/test_flowtab \
 	tests/unit/test_log \
 	tests/unit/test_loop \
