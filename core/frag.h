@@ -14,15 +14,15 @@
 
 #include "packet.h"
 
-#define FRAG_BYTES      (4u << 20)	/* held for all datagrams */
-#define FRAG_PER_SOURCE 64		/* datagrams */
+#define FRAG_BYTES      (4u << 20) /* held for all datagrams */
+#define FRAG_PER_SOURCE 64         /* datagrams */
 #define FRAG_V4_MS      15000
 #define FRAG_V6_MS      30000
-#define FRAG_HEAD       128		/* headers before the fragmented part */
+#define FRAG_HEAD       128 /* headers before the fragmented part */
 
 struct frag;
 
-struct frag *frag_new(void);		/* NULL: no memory */
+struct frag *frag_new(void); /* NULL: no memory */
 void frag_free(struct frag *t);
 
 /* Take the fragment p (p->frag is set).  Gives 1 and the whole IP packet in
@@ -35,9 +35,9 @@ int frag_add(struct frag *t, const struct packet *p, uint64_t now,
 /* Forget what is too old; gives how many datagrams were lost since the last
  * call, to age or to a limit. */
 unsigned frag_sweep(struct frag *t, uint64_t now);
-size_t frag_held(const struct frag *t);	/* bytes */
+size_t frag_held(const struct frag *t); /* bytes */
 
-#define FRAG_PIECES 64	/* iovecs of a packet to be cut */
+#define FRAG_PIECES 64 /* iovecs of a packet to be cut */
 
 /* Cut the packet (v[0] begins with its IP header, whole in v[0]; no options,
  * no extension headers; its checksum complete) into fragments that fit mtu

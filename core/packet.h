@@ -21,7 +21,7 @@
 #define PACKET_UDP    17
 #define PACKET_ICMPV6 58
 
-#define PACKET_MAX 65535u	/* an IPv4 packet; IPv6 40 more */
+#define PACKET_MAX 65535u /* an IPv4 packet; IPv6 40 more */
 
 #define TCP_FIN 0x01u
 #define TCP_SYN 0x02u
@@ -35,41 +35,41 @@
 /* Why a packet ends here; stats_drop() in gateway.c maps it to a counter. */
 enum packet_error {
 	PACKET_OK,
-	PACKET_SHORT,		/* shorter than the headers it must have */
+	PACKET_SHORT, /* shorter than the headers it must have */
 	PACKET_VERSION,
-	PACKET_HEADER,		/* IHL, source routes, extension headers; UDP
+	PACKET_HEADER, /* IHL, source routes, extension headers; UDP
 				   to port 0; ICMP of the other IP version */
-	PACKET_LENGTH,		/* total or payload length beyond the read */
+	PACKET_LENGTH, /* total or payload length beyond the read */
 	PACKET_CHECKSUM,
-	PACKET_TCP_BAD,		/* offset, flags, ports: conformance guard 2 */
+	PACKET_TCP_BAD, /* offset, flags, ports: conformance guard 2 */
 };
 
 struct packet {
-	uint8_t *ip;		/* the IP header */
-	uint32_t len;		/* by the IP header, <= what was read */
-	uint8_t version;	/* 4 or 6 */
-	uint8_t proto;		/* after the extension headers */
-	uint8_t ttl, tos;	/* hop limit, traffic class */
-	bool frag;		/* part of a datagram: l4 is not parsed */
-	bool more;		/* MF */
-	bool df;		/* v4 DF; always true for v6 */
-	bool summed;		/* checksum known good, or left to offload */
-	uint16_t frag_off;	/* bytes */
+	uint8_t *ip;       /* the IP header */
+	uint32_t len;      /* by the IP header, <= what was read */
+	uint8_t version;   /* 4 or 6 */
+	uint8_t proto;     /* after the extension headers */
+	uint8_t ttl, tos;  /* hop limit, traffic class */
+	bool frag;         /* part of a datagram: l4 is not parsed */
+	bool more;         /* MF */
+	bool df;           /* v4 DF; always true for v6 */
+	bool summed;       /* checksum known good, or left to offload */
+	uint16_t frag_off; /* bytes */
 	uint32_t frag_id;
-	uint8_t *frag_unit;	/* v6: where the fragment header stands */
-	uint8_t *frag_from;	/* v6: the next-header byte that named it */
+	uint8_t *frag_unit; /* v6: where the fragment header stands */
+	uint8_t *frag_from; /* v6: the next-header byte that named it */
 	/* PACKET_HEADER, v6: what a Parameter Problem (type 4) has to say,
 	 * RFC 8200 4; problem 0: nothing is to be said. */
-	uint16_t problem;	/* the pointer */
+	uint16_t problem; /* the pointer */
 	uint8_t problem_code;
-	uint16_t gso_size;	/* the read was several segments of this: set
+	uint16_t gso_size; /* the read was several segments of this: set
 				   by the reader, 0 after packet_parse() */
 	uint8_t *l4;
 	uint32_t l4_len;
-	uint8_t *data;		/* payload of TCP, UDP; ICMP after 8 bytes;
+	uint8_t *data; /* payload of TCP, UDP; ICMP after 8 bytes;
 				   of others all after the IP header */
 	uint32_t data_len;
-	struct sluice_addr src, dst;	/* port: TCP, UDP; ICMP echo: id in
+	struct sluice_addr src, dst; /* port: TCP, UDP; ICMP echo: id in
 					   src.port, dst.port 0 */
 	/* TCP */
 	uint8_t flags;
@@ -81,7 +81,7 @@ struct packet {
 
 /* What a SYN offers (RFC 9293 3.2, RFC 7323, RFC 2018). */
 struct packet_syn {
-	uint16_t mss;		/* 0: not given */
+	uint16_t mss; /* 0: not given */
 	uint8_t wscale;
 	bool has_wscale, has_sack;
 };
@@ -130,12 +130,11 @@ size_t packet_icmp_error(uint8_t *out, size_t cap,
 size_t packet_rst(uint8_t *out, size_t cap, const struct packet *p);
 
 /* An echo reply or request: ICMP header and data with the IP header. */
-size_t packet_icmp_echo(uint8_t *out, size_t cap,
-			const struct sluice_addr *src,
+size_t packet_icmp_echo(uint8_t *out, size_t cap, const struct sluice_addr *src,
 			const struct sluice_addr *dst, uint8_t type,
 			uint16_t id, uint16_t seq, uint8_t ttl,
 			const void *data, size_t len);
 
-#define PACKET_HEADERS_MAX 128	/* room for what *_header() writes */
+#define PACKET_HEADERS_MAX 128 /* room for what *_header() writes */
 
 #endif

@@ -14,10 +14,14 @@
 UNIT_TESTS = \
 	tests/unit/test_addr \
 	tests/unit/test_builtin \
+	tests/unit/test_csum \
 	tests/unit/test_dnsmsg \
 	tests/unit/test_flowtab \
+	tests/unit/test_frag \
 	tests/unit/test_log \
 	tests/unit/test_loop \
+	tests/unit/test_packet \
+	tests/unit/test_packet_build \
 	tests/unit/test_pool \
 	tests/unit/test_stats \
 	tests/unit/test_timer \
@@ -34,7 +38,7 @@ EXTRA_PROGRAMS = $(UNIT_TESTS)
 LDADD = $(CORE_LIBS) $(CUNIT_LIBS)
 
 # Files that belong to no single test.
-EXTRA_DIST += tests/unit/unit.h
+EXTRA_DIST += tests/unit/packets.h tests/unit/unit.h
 
 # --- e2e: one a line, sorted ---
 
