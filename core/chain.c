@@ -6,6 +6,7 @@
  *	chain_start()   started
  *	chain_stop()    in reverse: no new flows
  *	chain_destroy() in reverse: gone, and all it had out with it
+ *	chain_fini()    the list itself is freed
  *
  * An instance that is optional and fails on the way is taken out of the
  * chains, as if it had not been named.  Any other failure ends the start:
@@ -392,9 +393,8 @@ int chain_create(struct chains *ch)
 			err = 0;
 		}
 	}
-	for (struct instance *in = ch->last; in && err; in = in->prev)
-		if (in->created)
-			undo_create(in, true);
+	if (err)
+		chain_destroy(ch);
 	return err;
 }
 
@@ -433,11 +433,16 @@ void chain_stop(struct chains *ch)
 
 void chain_destroy(struct chains *ch)
 {
+	for (struct instance *in = ch->last; in; in = in->prev)
+		if (in->created)
+			undo_create(in, true);
+}
+
+void chain_fini(struct chains *ch)
+{
 	struct instance *in;
 
 	while ((in = ch->last)) {
-		if (in->created)
-			undo_create(in, true);
 		ch->last = in->prev;
 		options_free(&in->options);
 		free(in->place);

@@ -62,7 +62,7 @@ extern const char *const chain_keys[];
 /* Load the plugins named in [chain], check that they have the class, read
  * their options.  Mistakes are reported through c, all of them.  Nothing of a
  * plugin runs yet.  names: the five lists.  0, -EINVAL or -ENOMEM;
- * chain_destroy() in either case. */
+ * chain_fini() in either case. */
 int chain_build(struct chains *ch, struct gateway *gw, struct registry *r,
 		struct conf *c, const char *const *const names[CHAIN_CLASSES]);
 /* create() each in order; on failure what was created is destroyed, and the
@@ -71,8 +71,10 @@ int chain_create(struct chains *ch);
 /* start() the same; on failure the caller goes on to chain_stop(). */
 int chain_start(struct chains *ch);
 void chain_stop(struct chains *ch); /* stop() in reverse */
-/* In reverse: host_cancel(), destroy(), host_sweep(); all is freed. */
+/* In reverse: host_cancel(), destroy(), host_sweep().  The instances stay,
+ * for whoever still points to one, until chain_fini(). */
 void chain_destroy(struct chains *ch);
+void chain_fini(struct chains *ch);
 
 /* "tcp, udp, dns": what a plugin can be named in, into buf, given back. */
 char *chain_classes(const struct plugin *p, char *buf, size_t len);
