@@ -124,7 +124,7 @@ core_liblwip_la_SOURCES = \
 	core/lwip/checks.c \
 	core/lwip/lwip.c \
 	core/lwip/lwipopts.h
-core_liblwip_la_CPPFLAGS = $(AM_CPPFLAGS) $(LWIP_CPPFLAGS) -I$(LWIP_DIR)/src/core
+core_liblwip_la_CPPFLAGS = -I$(LWIP_DIR)/src/core $(LWIP_CPPFLAGS) $(AM_CPPFLAGS)
 core_liblwip_la_CFLAGS = $(BASE_CFLAGS) $(HARD_CFLAGS) -w
 
 # The table of static plugins, written by configure, and those plugins.
@@ -138,6 +138,8 @@ CORE_LIBS = core/libcore.la core/libbuiltin.la
 
 bin_PROGRAMS += sluice
 sluice_SOURCES = \
+	core/command.c \
+	core/command.h \
 	core/main.c
 sluice_LDADD = $(CORE_LIBS)
 sluice_LDFLAGS = $(AM_LDFLAGS) $(PROGRAM_LDFLAGS)
