@@ -4,4 +4,4 @@
  * init.c refuses options that contradict each other, at compile time.  Its
  * one function is not called: nobody links this.
  */
-#include "init.c"
+#include <init.c>

@@ -8,13 +8,13 @@
  * One translation unit, so that the compiler sees through pbuf_*() and the
  * checksum, and the tree the files come from can be anywhere.
  */
-#include "def.c"
-#include "inet_chksum.c"
-#include "ipv4/ip4_addr.c"
-#include "ipv6/ip6_addr.c"
-#include "mem.c"
-#include "memp.c"
-#include "pbuf.c"
-#include "tcp.c"
-#include "tcp_in.c"
-#include "tcp_out.c"
+#include <def.c>
+#include <inet_chksum.c>
+#include <ipv4/ip4_addr.c>
+#include <ipv6/ip6_addr.c>
+#include <mem.c>
+#include <memp.c>
+#include <pbuf.c>
+#include <tcp.c>
+#include <tcp_in.c>
+#include <tcp_out.c>

@@ -3,6 +3,9 @@
 #ifndef LWIPOPTS_H
 #define LWIPOPTS_H
 
+/* The core has a tcp.c of its own, which begins with tcp_init() too. */
+#define tcp_init lwip_tcp_init
+
 /* One thread, no sockets, our own timers. */
 #define NO_SYS               1
 #define SYS_LIGHTWEIGHT_PROT 0
