@@ -68,6 +68,10 @@ SLUICE_CC_FLAGS([WARN_CFLAGS], [-Wall -Wextra -Wshadow -Wstrict-prototypes \
 AS_IF([test "x$enable_werror" = xyes],
   [AS_VAR_APPEND([WARN_CFLAGS], [" -Werror"])])
 
+# Test builds stop at what cannot be; the others end one flow and count it.
+AS_IF([test "x$enable_debug$enable_sanitizers" != xnono],
+  [AS_VAR_APPEND([BASE_CFLAGS], [" -DSLUICE_DEBUG"])])
+
 AS_IF([test "x$enable_sanitizers" = xyes], [
   sluice_kind="$sluice_kind, sanitizers"
   # The sanitizers see less through FORTIFY and zeroed variables, so these
