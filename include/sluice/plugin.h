@@ -180,7 +180,8 @@ struct sluice_timer;
 struct sluice_option {
 	const char *key;    /* as in the INI section; NULL ends the table */
 	const char *preset; /* what it would say in the INI; NULL: must
-				   be given */
+				   be given; "${tun.fwmark}": as that setting
+				   of the core is (section.key, no list) */
 	const char *help;   /* one line, for "sluice plugins" and the
 				   manual */
 	uint32_t type;
