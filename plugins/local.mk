@@ -33,7 +33,13 @@ plugins_udp_forward_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(udp_forward_CPPFLAGS)
 plugins_udp_forward_la_LDFLAGS = -module $(udp_forward_LDFLAGS)
 
 EXTRA_LTLIBRARIES += plugins/dns-upstream.la
-plugins_dns_upstream_la_SOURCES = plugins/dns-upstream.c
+plugins_dns_upstream_la_SOURCES = \
+	plugins/dns-upstream/ask.c \
+	plugins/dns-upstream/ask.h \
+	plugins/dns-upstream/dns-upstream.c \
+	plugins/dns-upstream/servers.c \
+	plugins/dns-upstream/servers.h \
+	plugins/dns-upstream/wire.c
 plugins_dns_upstream_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(dns_upstream_CPPFLAGS)
 plugins_dns_upstream_la_LDFLAGS = -module $(dns_upstream_LDFLAGS)
 
