@@ -15,6 +15,8 @@ UNIT_TESTS = \
 	tests/unit/test_addr \
 	tests/unit/test_builtin \
 	tests/unit/test_csum \
+	tests/unit/test_dial \
+	tests/unit/test_dgram \
 	tests/unit/test_dnsmsg \
 	tests/unit/test_flowtab \
 	tests/unit/test_frag \
@@ -22,10 +24,12 @@ UNIT_TESTS = \
 	tests/unit/test_loop \
 	tests/unit/test_packet \
 	tests/unit/test_packet_build \
+	tests/unit/test_peerset \
 	tests/unit/test_pool \
 	tests/unit/test_stats \
 	tests/unit/test_timer \
 	tests/unit/test_tun \
+	tests/unit/test_udp \
 	tests/unit/test_util
 
 if HAVE_CUNIT
@@ -38,7 +42,7 @@ EXTRA_PROGRAMS = $(UNIT_TESTS)
 LDADD = $(CORE_LIBS) $(CUNIT_LIBS)
 
 # Files that belong to no single test.
-EXTRA_DIST += tests/unit/packets.h tests/unit/unit.h
+EXTRA_DIST += tests/unit/packets.h tests/unit/unit.h tests/unit/world.h
 
 # --- e2e: one a line, sorted ---
 
