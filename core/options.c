@@ -78,32 +78,29 @@ bool options_row(const struct sluice_option *table, size_t stride, size_t i,
 
 /* ------------------------------------------------------------- mistakes */
 
-/* What is wrong with the value, at the place it stands. */
-static void complain(struct load *l, const char *why)
-{
-	if (l->entry)
-		conf_error(l->c, l->entry, "%s", why);
-	else
-		conf_section_error(l->c, conf_find_section(l->c, l->section),
-				   "%s: preset %s: %s", l->row.key,
-				   l->row.preset, why);
-}
-
-static void complain_missing(struct load *l)
+/* What is wrong with the key as a whole. */
+static void complain_of_key(struct load *l, const char *what)
 {
 	const struct conf_section *s = conf_find_section(l->c, l->section);
 
 	if (s)
-		conf_section_error(l->c, s, "%s: must be given", l->row.key);
+		conf_section_error(l->c, s, "%s: %s", l->row.key, what);
 	else
-		conf_error(l->c, NULL, "[%s] %s: must be given", l->section,
-			   l->row.key);
+		conf_error(l->c, NULL, "[%s] %s: %s", l->section, l->row.key,
+			   what);
 }
 
-static void complain_memory(struct load *l)
+/* What is wrong with the value, at the place it stands. */
+static void complain(struct load *l, const char *why)
 {
-	conf_error(l->c, NULL, "[%s] %s: out of memory", l->section,
-		   l->row.key);
+	char text[512];
+
+	if (l->entry) {
+		conf_error(l->c, l->entry, "%s", why);
+		return;
+	}
+	snprintf(text, sizeof(text), "preset %s: %s", l->row.preset, why);
+	complain_of_key(l, text);
 }
 
 static bool is_in(const char *const *names, const char *name)
@@ -242,7 +239,7 @@ static void load_value(struct load *l, const char *text)
 {
 	char *field = (char *)l->o->values + l->row.offset;
 	const void *pointer;
-	char why[512];
+	char why[384];
 
 	if (l->row.type != SLUICE_OPT_STR && l->row.type != SLUICE_OPT_LIST) {
 		if (optvalue_parse(&l->row, text, field, why, sizeof(why)))
@@ -254,7 +251,7 @@ static void load_value(struct load *l, const char *text)
 	else
 		pointer = load_list(l, text);
 	if (!pointer)
-		complain_memory(l);
+		complain_of_key(l, strerror(ENOMEM));
 	memcpy(field, &pointer, sizeof(pointer));
 }
 
@@ -264,7 +261,7 @@ static void load_row(struct load *l)
 
 	choose(l);
 	if (!l->entry && !l->row.preset) {
-		complain_missing(l);
+		complain_of_key(l, "must be given");
 		return;
 	}
 	text = l->entry ? l->entry->value : preset(l);

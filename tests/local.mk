@@ -14,18 +14,21 @@
 UNIT_TESTS = \
 	tests/unit/test_addr \
 	tests/unit/test_builtin \
+	tests/unit/test_conf \
 	tests/unit/test_csum \
-	tests/unit/test_dial \
 	tests/unit/test_dgram \
+	tests/unit/test_dial \
 	tests/unit/test_dnsmsg \
 	tests/unit/test_flowtab \
 	tests/unit/test_frag \
 	tests/unit/test_log \
 	tests/unit/test_loop \
+	tests/unit/test_options \
 	tests/unit/test_packet \
 	tests/unit/test_packet_build \
 	tests/unit/test_peerset \
 	tests/unit/test_pool \
+	tests/unit/test_settings \
 	tests/unit/test_stats \
 	tests/unit/test_timer \
 	tests/unit/test_tun \
