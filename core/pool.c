@@ -160,10 +160,10 @@ void pool_fini(struct pool *p)
  * of; the pools of the classes are made when first asked for.
  */
 
-#define CLASS_MIN_BITS 5
-#define CLASS_MAX_BITS 12
-#define CLASSES        (CLASS_MAX_BITS - CLASS_MIN_BITS + 1)
-#define CLASS_LARGE    CLASSES
+#define CLASSES     11
+#define CLASS_LARGE CLASSES
+#define CLASS_STEP  32  /* what the look-up is exact to */
+#define CLASS_FINE  512 /* up to here by table, above by powers of two */
 
 union piece {
 	uint32_t class;
@@ -173,19 +173,31 @@ union piece {
 static struct pool class_pool[CLASSES];
 static size_t large_used;
 
-static const char *const class_name[CLASSES] = {
-	"malloc-32",  "malloc-64",   "malloc-128",  "malloc-256",
-	"malloc-512", "malloc-1024", "malloc-2048", "malloc-4096",
+/* 320 is there for lwIP's connections: half of an idle flow's memory. */
+static const struct {
+	size_t size;
+	const char *name;
+} class_desc[CLASSES] = {
+	{ 32, "malloc-32" },     { 64, "malloc-64" },
+	{ 96, "malloc-96" },     { 128, "malloc-128" },
+	{ 192, "malloc-192" },   { 256, "malloc-256" },
+	{ 320, "malloc-320" },   { 512, "malloc-512" },
+	{ 1024, "malloc-1024" }, { 2048, "malloc-2048" },
+	{ 4096, "malloc-4096" },
 };
 
 static uint32_t class_of(size_t size)
 {
-	if (size <= 1u << CLASS_MIN_BITS)
-		return 0;
-	if (size > 1u << CLASS_MAX_BITS)
-		return CLASS_LARGE;
-	return 32 - CLASS_MIN_BITS -
-	       (uint32_t)__builtin_clz((unsigned int)size - 1);
+	static const uint8_t fine[CLASS_FINE / CLASS_STEP + 1] = {
+		0, 0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 7, 7, 7, 7,
+	};
+	uint32_t class = 8;
+
+	if (likely(size <= CLASS_FINE))
+		return fine[(size + CLASS_STEP - 1) / CLASS_STEP];
+	while (class < CLASSES && size > class_desc[class].size)
+		class ++;
+	return class;
 }
 
 void *pool_malloc(size_t size)
@@ -197,8 +209,8 @@ void *pool_malloc(size_t size)
 		struct pool *p = &class_pool[class];
 
 		if (unlikely(!p->size))
-			pool_init(p, class_name[class],
-				  sizeof(*m) + (32u << class), 0, 0);
+			pool_init(p, class_desc[class].name,
+				  sizeof(*m) + class_desc[class].size, 0, 0);
 		m = pool_get(p);
 		if (!m)
 			return NULL;

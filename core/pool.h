@@ -33,7 +33,7 @@ void pool_put(struct pool *p, void *obj); /* NULL is fine */
 void pool_trim(struct pool *p);
 
 /* Any size, for a library that wants malloc and free on the packet path:
- * classes of powers of two up to 4 KiB from pools, larger ones from malloc. */
+ * classes up to 4 KiB from pools, larger ones from malloc. */
 void *pool_malloc(size_t size);
 void pool_free(void *p);
 size_t pool_malloc_used(void); /* objects out now */
