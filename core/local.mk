@@ -76,9 +76,6 @@ core_libcore_la_SOURCES = \
 	core/relay.c \
 	core/settings.c \
 	core/settings.h \
-	core/stack.h \
-	core/stack_out.c \
-	core/stack_out.h \
 	core/stats.c \
 	core/stats.h \
 	core/tcp.c \
@@ -109,8 +106,11 @@ core_libcore_la_LIBADD = \
 core_libstack_la_SOURCES = \
 	core/stack.c \
 	core/stack.h \
+	core/stack_int.h \
+	core/stack_move.c \
 	core/stack_out.c \
-	core/stack_out.h
+	core/stack_out.h \
+	core/stack_port.c
 core_libstack_la_CPPFLAGS = $(AM_CPPFLAGS) $(LWIP_CPPFLAGS)
 core_libstack_la_LIBADD = core/liblwip.la
 
@@ -138,8 +138,18 @@ CORE_LIBS = core/libcore.la core/libbuiltin.la
 
 bin_PROGRAMS += sluice
 sluice_SOURCES = \
+	core/box.c \
+	core/box.h \
+	core/boxset.c \
+	core/boxset.h \
 	core/command.c \
 	core/command.h \
-	core/main.c
+	core/exec.c \
+	core/exec.h \
+	core/main.c \
+	core/run.c \
+	core/run.h \
+	core/sandbox.c \
+	core/sandbox.h
 sluice_LDADD = $(CORE_LIBS)
 sluice_LDFLAGS = $(AM_LDFLAGS) $(PROGRAM_LDFLAGS)

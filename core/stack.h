@@ -31,7 +31,6 @@ struct stack_conn {
 	struct list busy;               /* linked while a timer may have work */
 	uint64_t flow_id;
 	bool open, fin_seen, fin_sent;
-	bool corked; /* output waits for stack_flush() */
 };
 
 struct stack_events { /* made outside of any lwIP call */

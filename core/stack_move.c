@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/* stack_move.c - segments into lwIP, bytes out of it and back
+ *
+ * Up: a segment is the read buffer itself, wrapped as a pbuf; what lwIP finds
+ * in order is queued, by reference, until the net's side took it.  The queue
+ * is linked by pbuf->next alone: tot_len, being 16 bit, means nothing in it.
+ * Data that must wait leaves a big read buffer, which it would pin.
+ *
+ * Down: written by reference; lwIP tells when it was acknowledged.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "stack_int.h"
+
+/* The pbuf of a read buffer. */
+struct stack_ref {
+	struct pbuf_custom pc;
+	struct tun_buf *buf;
+};
+_Static_assert(sizeof(struct stack_ref) <= sizeof(((struct tun_buf *)0)->user),
+	       "tun_buf.user too small");
+
+/* ------------------------------------------------------------ segments */
+
+static void ref_free(struct pbuf *p)
+{
+	tun_buf_put(((struct stack_ref *)p)->buf);
+}
+
+/* The segment as lwIP gets it: a 20-byte header without options right before
+ * the data.  What lies there is the header itself or its options. */
+static uint8_t *strip_options(struct packet *p, uint8_t flags)
+{
+	uint8_t *h = p->data - 20;
+
+	if (h != p->l4)
+		memmove(h, p->l4, 20);
+	h[12] = 5 << 4;
+	h[13] = flags;
+	return h;
+}
+
+static struct pbuf *wrap(uint8_t *h, uint32_t len, struct tun_buf *buf,
+			 bool in_order)
+{
+	struct stack_ref *r;
+	struct pbuf *p;
+
+	/* Data out of order may stay long: it does not pin a big buffer. */
+	if (!buf || len > 0xFFFF ||
+	    (!in_order && len < buf->cap / STACK_KEEP_SMALL)) {
+		p = pbuf_alloc(PBUF_RAW, (u16_t)len, PBUF_RAM);
+		if (p)
+			memcpy(p->payload, h, len);
+		return p;
+	}
+	r = (struct stack_ref *)buf->user;
+	r->buf = buf;
+	r->pc.custom_free_function = ref_free;
+	tun_buf_get(buf);
+	return pbuf_alloced_custom(PBUF_RAW, (u16_t)len, PBUF_REF, &r->pc, h,
+				   (u16_t)len);
+}
+
+static void set_current(const struct packet *p)
+{
+	memset(&ip_data, 0, sizeof(ip_data));
+	ip_data.current_netif = &stack.netif;
+	ip_data.current_input_netif = &stack.netif;
+	stack_set_ip(&ip_data.current_iphdr_src, &p->src);
+	stack_set_ip(&ip_data.current_iphdr_dest, &p->dst);
+}
+
+/* A SYN in a known connection: RFC 5961 4.2, say where we are. */
+static void do_challenge(struct stack_conn *c, void *arg)
+{
+	(void)arg;
+	tcp_ack_now(c->pcb);
+	tcp_output(c->pcb);
+}
+
+static void do_input(struct stack_conn *c, void *q)
+{
+	struct tcp_pcb *pcb = c->pcb;
+
+	tcp_input(q, &stack.netif);
+	if (stack.opened && !stack.gone)
+		stack_open_cwnd(pcb);
+}
+
+void stack_up(struct stack_conn *c, struct packet *p, struct tun_buf *buf)
+{
+	struct tcp_pcb *pcb = c->pcb;
+	uint32_t len = p->data_len, off, right;
+	uint8_t flags = p->flags;
+	struct pbuf *q;
+
+	if (flags & TCP_SYN) {
+		if (pcb->state != SYN_RCVD)
+			stack_call(c, do_challenge, NULL);
+		return; /* our SYN-ACK is sent again by its timer */
+	}
+	/* Cut what is beyond the window; a FIN out there is not one yet. */
+	right = pcb->rcv_nxt + pcb->rcv_wnd;
+	off = p->seq + len - right;
+	if (len && (int32_t)off > 0) {
+		len = off < len ? len - off : 0;
+		flags &= (uint8_t)~TCP_FIN;
+		tcp_ack_now(pcb); /* a probe of a closed window wants it */
+	}
+	if (len + ((flags & TCP_FIN) ? 1 : 0) > 0xFFFF - 20) {
+		len = 0xFFFF - 21; /* lwIP counts in 16 bit */
+		flags &= (uint8_t)~TCP_FIN;
+	}
+	flags &= TCP_FIN | TCP_RST | TCP_PSH | TCP_ACK;
+	q = wrap(strip_options(p, flags), len + 20, buf,
+		 p->seq == pcb->rcv_nxt);
+	if (!q)
+		return; /* no memory: the app sends it again */
+	set_current(p);
+	stack_call(c, do_input, q);
+}
+
+/* ---------------------------------------------------------- up, to read */
+
+size_t stack_peek(const struct stack_conn *c, struct iovec *v, size_t *n)
+{
+	uint32_t skip = c->up_taken;
+	size_t sum = 0, i = 0;
+	struct pbuf *p;
+
+	for (p = c->up_head; p && i < *n; p = p->next) {
+		v[i].iov_base = (uint8_t *)p->payload + skip;
+		v[i].iov_len = p->len - skip;
+		sum += v[i].iov_len;
+		skip = 0;
+		if (v[i].iov_len)
+			i++;
+	}
+	*n = i;
+	return sum;
+}
+
+static void tell_read(struct stack_conn *c)
+{
+	while (c->unread && c->pcb) {
+		u16_t part = (u16_t)MIN(c->unread, 0xFFFFu);
+
+		c->unread -= part;
+		tcp_recved(c->pcb, part);
+	}
+}
+
+void stack_consume(struct stack_conn *c, size_t len)
+{
+	struct pbuf *p;
+
+	len = MIN(len, c->up_bytes);
+	c->up_bytes -= (uint32_t)len;
+	c->unread += (uint32_t)len;
+	len += c->up_taken;
+	while ((p = c->up_head) && len >= p->len) {
+		len -= p->len;
+		c->up_head = p->next;
+		p->next = NULL;
+		pbuf_free(p);
+	}
+	c->up_taken = (uint32_t)len;
+	if (!c->up_head) {
+		c->up_tail = NULL;
+		c->up_taken = 0;
+	}
+}
+
+void stack_settle(struct stack_conn *c)
+{
+	struct pbuf **at, *p, *q;
+
+	for (at = &c->up_head; (p = *at); at = &(*at)->next) {
+		if (!(p->flags & PBUF_FLAG_IS_CUSTOM) ||
+		    p->len >= ((struct stack_ref *)p)->buf->cap /
+				      STACK_KEEP_SMALL)
+			continue;
+		q = pbuf_alloc(PBUF_RAW, p->len, PBUF_RAM);
+		if (!q)
+			return;
+		memcpy(q->payload, p->payload, p->len);
+		q->next = p->next;
+		*at = q;
+		if (c->up_tail == p)
+			c->up_tail = q;
+		p->next = NULL;
+		pbuf_free(p);
+	}
+}
+
+void stack_free_queue(struct stack_conn *c)
+{
+	struct pbuf *p;
+
+	while ((p = c->up_head)) {
+		c->up_head = p->next;
+		p->next = NULL;
+		pbuf_free(p);
+	}
+	c->up_tail = NULL;
+	c->up_bytes = c->up_taken = c->unread = 0;
+}
+
+/* --------------------------------------------------------------- down */
+
+size_t stack_room(const struct stack_conn *c)
+{
+	if (!c->pcb || c->fin_sent)
+		return 0;
+	if (c->pcb->snd_queuelen + 64 > TCP_SND_QUEUELEN)
+		return 0;
+	return c->pcb->snd_buf;
+}
+
+struct stack_piece {
+	const uint8_t *at;
+	size_t len;
+	int err;
+};
+
+static void do_write(struct stack_conn *c, void *arg)
+{
+	struct stack_piece *w = arg;
+	err_t err = ERR_OK;
+
+	while (w->len && err == ERR_OK) {
+		u16_t part = (u16_t)MIN(w->len, 0xFFFFu);
+
+		err = tcp_write(c->pcb, w->at, part, 0);
+		w->at += part;
+		w->len -= part;
+	}
+	w->err = err == ERR_OK ? 0 : -ENOMEM;
+}
+
+int stack_write(struct stack_conn *c, const void *p, size_t len)
+{
+	struct stack_piece w = { .at = p, .len = len, .err = -EPIPE };
+
+	if (c->pcb)
+		stack_call(c, do_write, &w);
+	return w.err;
+}
+
+/* A first segment larger than what the app takes now would wait for lwIP's
+ * persist timer: cut it to fit, unless that would make it silly
+ * (RFC 9293 3.8.6.2.1). */
+static void fit_window(struct stack_conn *c, struct tcp_pcb *pcb)
+{
+	struct tcp_seg *seg = pcb->unsent;
+	u32_t wnd = MIN(pcb->snd_wnd, pcb->cwnd);
+
+	if (!seg || pcb->unacked || seg->len <= wnd)
+		return;
+	if (wnd >= MIN(c->app_mss, pcb->snd_wnd_max / 2) && wnd)
+		tcp_split_unsent_seg(pcb, (u16_t)wnd);
+}
+
+static void do_flush(struct stack_conn *c, void *arg)
+{
+	(void)arg;
+	tell_read(c);
+	if (c->pcb->flags & TF_ACK_DELAY)
+		tcp_ack_now(c->pcb);
+	fit_window(c, c->pcb);
+	tcp_output(c->pcb);
+}
+
+void stack_flush(struct stack_conn *c)
+{
+	if (c->pcb)
+		stack_call(c, do_flush, NULL);
+}
+
+static void do_shut(struct stack_conn *c, void *arg)
+{
+	(void)arg;
+	tcp_shutdown(c->pcb, 0, 1);
+}
+
+void stack_shut(struct stack_conn *c)
+{
+	if (!c->pcb || c->fin_sent)
+		return;
+	c->fin_sent = true;
+	stack_call(c, do_shut, NULL);
+}
+
+bool stack_drained(const struct stack_conn *c)
+{
+	return !c->pcb || (!c->pcb->unsent && !c->pcb->unacked);
+}
+
+uint32_t stack_rtt_us(const struct stack_conn *c)
+{
+	if (!c->pcb || c->pcb->sa <= 0)
+		return 0;
+	return (uint32_t)(c->pcb->sa >> 3) * TCP_SLOW_INTERVAL * 1000u;
+}
