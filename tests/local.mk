@@ -79,6 +79,35 @@ TREE_TESTS = \
 TESTS += $(TREE_TESTS)
 EXTRA_DIST += $(TREE_TESTS)
 
+# --- the benchmark: "make bench", "make bench BENCHFLAGS=--quick" ---
+
+BENCH_PROGRAMS = \
+	tests/bench/probe \
+	tests/bench/relay \
+	tests/bench/serve
+EXTRA_PROGRAMS += $(BENCH_PROGRAMS)
+CLEANFILES += $(BENCH_PROGRAMS)
+
+tests_bench_probe_SOURCES = \
+	tests/bench/bench.h \
+	tests/bench/burst.c \
+	tests/bench/probe.c
+tests_bench_probe_LDADD =
+tests_bench_relay_SOURCES = \
+	tests/bench/bench.h \
+	tests/bench/relay.c
+tests_bench_relay_LDADD =
+tests_bench_serve_SOURCES = \
+	tests/bench/bench.h \
+	tests/bench/burst.c \
+	tests/bench/serve.c
+tests_bench_serve_LDADD =
+EXTRA_DIST += tests/bench/run
+
+bench: all $(BENCH_PROGRAMS)
+	@$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/bench/run $(BENCHFLAGS)
+.PHONY: bench
+
 # --- how they are run ---
 
 EXTRA_DIST += tests/serial tests/summary
