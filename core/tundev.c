@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -245,6 +246,22 @@ static int open_in_netns(struct tun *t, const struct tun_config *c,
 	return r;
 }
 
+/* A descriptor says which namespace its device is in: kept if it is not ours,
+ * for then no socket of ours can come back through it. */
+static void note_netns(struct tun *t, int fd)
+{
+	struct stat ours, its;
+	int ns = ioctl(fd, TUNGETDEVNETNS);
+
+	if (ns < 0)
+		return;
+	if (stat("/proc/self/ns/net", &ours) || fstat(ns, &its) ||
+	    (ours.st_ino == its.st_ino && ours.st_dev == its.st_dev))
+		close(ns);
+	else
+		t->netns = ns;
+}
+
 static int take_fd(struct tun *t, const struct tun_config *c,
 		   const struct say *say)
 {
@@ -268,6 +285,7 @@ static int take_fd(struct tun *t, const struct tun_config *c,
 				    c->fd);
 		t->vnet = ifr.ifr_flags & IFF_VNET_HDR;
 		memcpy(t->name, ifr.ifr_name, sizeof(t->name) - 1);
+		note_netns(t, c->fd);
 	} else if (errno == EBADFD) {
 		return fail(say, EBADFD,
 			    "[tun] fd = %d is a TUN descriptor without a "
