@@ -16,7 +16,6 @@
 
 #include "addr.h"
 #include "dnsq.h"
-#include "tcp.h"
 #include "udp.h"
 #include "util.h"
 
@@ -209,10 +208,9 @@ int dns_init(struct gateway *gw)
 	pthread_mutex_init(&d->lock, NULL);
 	loop_work_init(&d->drain, drain_work);
 	gw->dns = d;
+	d->service = (struct tcp_service){ .ops = &dnstcp_ops, .self = d };
 	if (d->on)
-		tcp_serve(gw, 53,
-			  &(struct tcp_service){ .ops = &dnstcp_ops,
-						 .self = d });
+		tcp_serve(gw, 53, &d->service);
 	return 0;
 }
 

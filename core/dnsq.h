@@ -16,6 +16,7 @@
 #include "dns.h"
 #include "dnsmsg.h"
 #include "pool.h"
+#include "tcp.h"
 
 struct dns_ask;
 struct dns_conn;
@@ -59,6 +60,7 @@ struct dnsq {
 
 struct dns {
 	struct gateway *gw;
+	struct tcp_service service;
 	bool on;      /* there is a chain */
 	bool watched; /* an observer wants to know */
 	struct pool queries, asks;

@@ -8,11 +8,16 @@
  *
  * Backpressure: while the app does not read its answers, or too many of its
  * queries wait, nothing is consumed and its window shuts.
+ *
+ * A connection is idle when no query of it is under way; bytes of one that
+ * never gets whole do not count.  Its end is a FIN, and a RST if the app does
+ * not care about that.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "dnsq.h"
+#include "flow.h"
 #include "gateway.h"
 
 #define PENDING_MAX 100u /* queries of one connection under way */
@@ -32,6 +37,7 @@ struct dns_conn {
 	struct list out; /* what the app has no room for yet */
 	uint8_t *in;     /* a message in pieces, with its length */
 	uint32_t in_got, in_cap;
+	struct timer idle;
 	bool busy;        /* in read_all() */
 	bool eof, closed; /* the app's side, ours */
 };
@@ -173,30 +179,53 @@ void dnstcp_down(struct dns_conn *c, const uint8_t *msg, uint32_t len)
 		out_add(c, head, done, msg, len);
 }
 
+static uint32_t idle_ms(const struct dns_conn *c)
+{
+	return (uint32_t)c->dns->gw->set.dns.tcp_idle;
+}
+
+static void conn_idle(struct timer *t)
+{
+	struct dns_conn *c = container_of(t, struct dns_conn, idle);
+
+	if (!list_empty(&c->out)) {
+		conn_end(c, SLUICE_WHY_IDLE);
+		return;
+	}
+	c->closed = true;
+	sluice_shut(c->flow);
+	sluice_idle_after(c->flow, 2 * idle_ms(c));
+}
+
 void dnstcp_add(struct dns_conn *c, struct dnsq *q)
 {
 	list_add_tail(&c->queries, &q->conn_node);
-	c->pending++;
+	if (!c->pending++)
+		loop_timer_stop(&c->dns->gw->loop, &c->idle);
 }
 
 void dnstcp_remove(struct dns_conn *c, struct dnsq *q)
 {
 	list_del(&q->conn_node);
 	q->conn = NULL;
-	c->pending--;
+	if (!--c->pending && !c->closed)
+		loop_timer(&c->dns->gw->loop, &c->idle, idle_ms(c));
 	read_all(c);
 }
 
 static int conn_open(void *self, struct sluice_flow *f)
 {
-	struct dns *d = self;
-	struct dns_conn *c = sluice_flow_state(f);
+	struct dns_conn *c = calloc(1, sizeof(*c));
 
-	c->dns = d;
+	if (!c)
+		return -ENOMEM;
+	flow_of(f)->plug = c; /* freed with the flow */
+	c->dns = self;
 	c->flow = f;
 	list_init(&c->queries);
 	list_init(&c->out);
-	sluice_idle_after(f, (uint32_t)d->gw->set.dns.tcp_idle);
+	timer_init(&c->idle, conn_idle);
+	loop_timer(&c->dns->gw->loop, &c->idle, idle_ms(c));
 	return SLUICE_TAKE;
 }
 
@@ -211,6 +240,8 @@ static void conn_writable(void *self, struct sluice_flow *f)
 	struct dns_conn *c = sluice_flow_state(f);
 
 	(void)self;
+	if (!c->pending && !c->closed)
+		loop_timer(&c->dns->gw->loop, &c->idle, idle_ms(c));
 	while (!list_empty(&c->out))
 		if (!out_send(c, list_first(&c->out, struct dns_out, node)))
 			return;
@@ -226,29 +257,16 @@ static void conn_eof(void *self, struct sluice_flow *f)
 	read_all(c);
 }
 
-/* Nothing moved for so long: not our fault while something is pending, else
- * the end of it, politely first. */
-static int conn_idle(void *self, struct sluice_flow *f)
-{
-	struct dns_conn *c = sluice_flow_state(f);
-
-	(void)self;
-	if (c->pending)
-		return SLUICE_TAKE;
-	if (c->closed)
-		return SLUICE_PASS;
-	c->closed = true;
-	sluice_shut(f);
-	return SLUICE_TAKE;
-}
-
 static void conn_close(void *self, struct sluice_flow *f, int why)
 {
 	struct dns_conn *c = sluice_flow_state(f);
 
 	(void)self;
 	(void)why;
+	if (!c)
+		return; /* there was no memory for it */
 	c->closed = true;
+	loop_timer_stop(&c->dns->gw->loop, &c->idle);
 	while (!list_empty(&c->queries))
 		dnsq_orphan(list_first(&c->queries, struct dnsq, conn_node));
 	while (!list_empty(&c->out)) {
@@ -263,11 +281,9 @@ static void conn_close(void *self, struct sluice_flow *f, int why)
 const struct sluice_flow_ops dnstcp_ops = {
 	.size = sizeof(dnstcp_ops),
 	.flags = SLUICE_FLOW_TCP,
-	.flow_size = sizeof(struct dns_conn),
 	.open = conn_open,
 	.readable = conn_readable,
 	.writable = conn_writable,
 	.eof = conn_eof,
-	.idle = conn_idle,
 	.close = conn_close,
 };

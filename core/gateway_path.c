@@ -295,7 +295,7 @@ static void to_protocol(struct gateway *gw, struct packet *p,
 		tcp_up(gw, p, buf);
 		break;
 	case PACKET_UDP:
-		if (p->dst.port == 53 && !p->gso_size && dns_up(gw, p))
+		if (p->dst.port == 53 && dns_up(gw, p))
 			break;
 		udp_up(gw, p, buf);
 		loop_end(&gw->loop, &gw->flush);
