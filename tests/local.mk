@@ -81,12 +81,12 @@ EXTRA_DIST += $(TREE_TESTS)
 
 # --- the benchmark: "make bench", "make bench BENCHFLAGS=--quick" ---
 
-BENCH_PROGRAMS = \
+BENCH_TOOLS = \
 	tests/bench/probe \
 	tests/bench/relay \
 	tests/bench/serve
-EXTRA_PROGRAMS += $(BENCH_PROGRAMS)
-CLEANFILES += $(BENCH_PROGRAMS)
+EXTRA_PROGRAMS += $(BENCH_TOOLS)
+CLEANFILES += $(BENCH_TOOLS)
 
 tests_bench_probe_SOURCES = \
 	tests/bench/bench.h \
@@ -104,7 +104,7 @@ tests_bench_serve_SOURCES = \
 tests_bench_serve_LDADD =
 EXTRA_DIST += tests/bench/run
 
-bench: all $(BENCH_PROGRAMS)
+bench: all $(BENCH_TOOLS)
 	@$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/bench/run $(BENCHFLAGS)
 .PHONY: bench
 
