@@ -21,8 +21,8 @@ struct dgram_hop {
 
 /* ------------------------------------------------------------- waiting */
 
-#define DGRAM_WAIT_COUNT 64           /* of one session */
-#define DGRAM_WAIT_BYTES (128u << 10) /* of one session */
+#define DGRAM_WAIT_COUNT 256 /* of one session: what a turn may bring */
+#define DGRAM_WAIT_BYTES (512u << 10) /* of one session */
 #define DGRAM_WAIT_ALL   (4u << 20)   /* of all */
 
 struct dgram {
