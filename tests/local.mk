@@ -21,12 +21,17 @@ UNIT_TESTS = \
 	tests/unit/test_dnsmsg \
 	tests/unit/test_flowtab \
 	tests/unit/test_frag \
+	tests/unit/test_icmp \
 	tests/unit/test_log \
 	tests/unit/test_loop \
 	tests/unit/test_options \
 	tests/unit/test_packet \
 	tests/unit/test_packet_build \
 	tests/unit/test_peerset \
+	tests/unit/test_plugin_flow_log \
+	tests/unit/test_plugin_protect_mark \
+	tests/unit/test_plugin_protect_unix \
+	tests/unit/test_plugin_tcp_forward \
 	tests/unit/test_pool \
 	tests/unit/test_settings \
 	tests/unit/test_stats \
@@ -44,15 +49,61 @@ EXTRA_PROGRAMS = $(UNIT_TESTS)
 # What programs link that say nothing else: the core, and CUnit.
 LDADD = $(CORE_LIBS) $(CUNIT_LIBS)
 
+# The fake core (tests/unit/fakecore.h), and tests of plugins with it: the
+# plugin is linked in, whatever configure was told about it.
+FAKE_SOURCES = \
+	tests/unit/fakecore.c \
+	tests/unit/fakecore.h \
+	tests/unit/fakeflow.c \
+	tests/unit/fakequery.c
+FAKE_CPPFLAGS = $(AM_CPPFLAGS) -DSLUICE_STATIC
+
+tests_unit_test_plugin_flow_log_SOURCES = tests/unit/test_plugin_flow_log.c \
+	plugins/flow-log.c $(FAKE_SOURCES)
+tests_unit_test_plugin_flow_log_CPPFLAGS = $(FAKE_CPPFLAGS)
+
+tests_unit_test_plugin_protect_mark_SOURCES = tests/unit/test_plugin_protect_mark.c \
+	plugins/protect-mark.c $(FAKE_SOURCES)
+tests_unit_test_plugin_protect_mark_CPPFLAGS = $(FAKE_CPPFLAGS)
+
+tests_unit_test_plugin_protect_unix_SOURCES = tests/unit/test_plugin_protect_unix.c \
+	plugins/protect-unix.c $(FAKE_SOURCES)
+tests_unit_test_plugin_protect_unix_CPPFLAGS = $(FAKE_CPPFLAGS)
+
+tests_unit_test_plugin_tcp_forward_SOURCES = tests/unit/test_plugin_tcp_forward.c \
+	plugins/tcp-forward.c $(FAKE_SOURCES)
+tests_unit_test_plugin_tcp_forward_CPPFLAGS = $(FAKE_CPPFLAGS)
+
 # Files that belong to no single test.
 EXTRA_DIST += tests/unit/packets.h tests/unit/unit.h tests/unit/world.h
+
+# --- fuzz: one a line, sorted; fuzz.h says what belongs to a target ---
+
+FUZZ_TARGETS = \
+	tests/fuzz/replay_frag \
+	tests/fuzz/replay_packet
+
+tests_fuzz_replay_frag_SOURCES = tests/fuzz/fuzz_frag.c tests/fuzz/replay.c
+tests_fuzz_replay_packet_SOURCES = tests/fuzz/fuzz_packet.c tests/fuzz/replay.c
+
+# "make check" tries the inputs that are known; "make fuzz" looks for more.
+check_PROGRAMS += $(FUZZ_TARGETS)
+TESTS += $(FUZZ_TARGETS)
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/fuzz.h tests/fuzz/run \
+	tests/fuzz/seeds.py
+
+fuzz:
+	TOP_SRCDIR='$(abs_top_srcdir)' FUZZ_LIBS='$(INIH_LIBS)' \
+		$(srcdir)/tests/fuzz/run
+.PHONY: fuzz
 
 # --- e2e: one a line, sorted ---
 
 E2E_TESTS =
 
 TESTS += $(E2E_TESTS)
-EXTRA_DIST += $(E2E_TESTS)
+EXTRA_DIST += $(E2E_TESTS) tests/e2e/README tests/e2e/lib.sh \
+	tests/e2e/peer.py
 
 # --- plugins for tests, loaded from $SLUICE_TEST_PLUGINDIR ---
 #
@@ -65,6 +116,46 @@ EXTRA_DIST += $(E2E_TESTS)
 
 TEST_PLUGIN_FLAGS = $(AM_LDFLAGS) $(MODULE_LDFLAGS) \
 	-avoid-version -shared -rpath /nowhere
+
+check_LTLIBRARIES += tests/plugins/never.la
+tests_plugins_never_la_SOURCES = tests/plugins/never.c
+tests_plugins_never_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_plugins_never_la_LDFLAGS = -module $(TEST_PLUGIN_FLAGS)
+
+check_LTLIBRARIES += tests/plugins/slow.la
+tests_plugins_slow_la_SOURCES = tests/plugins/slow.c
+tests_plugins_slow_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_plugins_slow_la_LDFLAGS = -module $(TEST_PLUGIN_FLAGS)
+
+# One source, broken in one way each: NAME,FLAG becomes NAME.so.
+BROKEN_PLUGINS = \
+	bad-name,-DNAME=Bad \
+	fine,-DFINE \
+	lying-offset,-DOFFSET=4096 \
+	lying-preset,-DPRESET=70000 \
+	needs-newer,-DNEEDS=99u \
+	no-class,-DFLOW=NULL \
+	no-open,-DOPEN=NULL \
+	no-symbol,-Dsluice_plugin=something_else \
+	other-major,-DABI=0x630000u \
+	short-flow,-DFLOW_SIZE=8 \
+	short-table,-DSIZE=40 \
+	wrong-magic,-DMAGIC=1u
+
+tests/plugins/broken.stamp: tests/plugins/broken.c include/sluice/plugin.h
+	$(AM_V_GEN)$(MKDIR_P) tests/plugins/.libs && \
+	for kind in $(BROKEN_PLUGINS); do \
+		$(CC) $(PLUGIN_CPPFLAGS) $(AM_CFLAGS) $(CFLAGS) \
+			$${kind#*,} -fPIC -shared $(AM_LDFLAGS) $(LDFLAGS) \
+			-o tests/plugins/.libs/$${kind%%,*}.so \
+			$(srcdir)/tests/plugins/broken.c || exit 1; \
+	done && touch $@
+
+if DLOPEN
+check_DATA = tests/plugins/broken.stamp
+endif
+EXTRA_DIST += tests/plugins/broken.c
+CLEANFILES += tests/plugins/broken.stamp tests/plugins/.libs/*.so
 
 # --- tree ---
 

@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+#
+# seeds.py DIR: the first inputs of fuzz_packet and fuzz_frag, written to
+# DIR/packet and DIR/frag.  What fuzzing finds is added to these by hand.
+
+import os
+import struct
+import sys
+
+
+def csum(data):
+    if len(data) % 2:
+        data += b"\0"
+    s = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while s >> 16:
+        s = (s & 0xffff) + (s >> 16)
+    return ~s & 0xffff
+
+
+A4, B4 = bytes([10, 0, 0, 2]), bytes([192, 0, 2, 1])
+A6, B6 = b"\xfd\0" + bytes(13) + b"\2", b"\x20\x01\x0d\xb8" + bytes(11) + b"\1"
+
+
+def ip4(proto, l4, options=b"", frag=0x4000, ident=0):
+    ihl = 5 + len(options) // 4
+    h = struct.pack("!BBHHHBBH", 0x40 | ihl, 0, ihl * 4 + len(l4), ident,
+                    frag, 64, proto, 0) + A4 + B4 + options
+    return h[:10] + struct.pack("!H", csum(h)) + h[12:] + l4
+
+
+def ip6(proto, l4, ext=()):
+    body = l4
+    for kind, data in reversed(ext):
+        body = bytes([proto]) + data + body
+        proto = kind
+    return struct.pack("!IHBB", 6 << 28, len(body), proto, 64) + A6 + B6 + body
+
+
+def summed(v, proto, l4, at):
+    pseudo = b"" if proto == 1 else \
+        (A4 + B4 if v == 4 else A6 + B6) + struct.pack("!II", len(l4), proto)
+    return l4[:at] + struct.pack("!H", csum(pseudo + l4)) + l4[at + 2:]
+
+
+def tcp(v, flags, options=b"", data=b""):
+    l4 = struct.pack("!HHIIBBHHH", 40000, 443, 1, 2 if flags & 16 else 0,
+                     (5 + len(options) // 4) << 4, flags, 64240, 0, 0)
+    return summed(v, 6, l4 + options + data, 16)
+
+
+def udp(v, data):
+    return summed(v, 17, struct.pack("!HHHH", 40000, 53, 8 + len(data), 0) +
+                  data, 6)
+
+
+def icmp(v, kind, data=b"ping"):
+    return summed(v, 1 if v == 4 else 58,
+                  struct.pack("!BBHHH", kind, 0, 0, 1, 1) + data, 2)
+
+
+PAD = b"\0\1\4\0\0\0\0"
+SYN = bytes.fromhex("020405b40402080a000000010000000001030307")
+
+
+def packets():
+    for v, ip in ((4, ip4), (6, ip6)):
+        yield "tcp%d-syn" % v, ip(6, tcp(v, 2, SYN))
+        yield "tcp%d-ack" % v, ip(6, tcp(v, 16, data=b"GET /"))
+        yield "tcp%d-fin" % v, ip(6, tcp(v, 17))
+        yield "tcp%d-rst" % v, ip(6, tcp(v, 4))
+        yield "tcp%d-mss-bare" % v, ip(6, tcp(v, 2, b"\1\1\1\2"))
+        yield "udp%d" % v, ip(17, udp(v, b"question"))
+        yield "udp%d-empty" % v, ip(17, udp(v, b""))
+        yield "proto%d" % v, ip(132, b"x" * 12)
+    yield "icmp4", ip4(1, icmp(4, 8))
+    yield "icmp4-error", ip4(1, icmp(4, 3, ip4(17, udp(4, b"q"))))
+    yield "icmp6", ip6(58, icmp(6, 128))
+    yield "icmp6-error", ip6(58, icmp(6, 1, ip6(17, udp(6, b"q"))))
+    yield "opt4-alert", ip4(17, udp(4, b"q"), b"\x94\4\0\0")
+    yield "opt4-lsrr", ip4(17, udp(4, b"q"), b"\x83\7\4\x7f\0\0\1\0")
+    yield "frag4-first", ip4(17, udp(4, b"x" * 16), frag=0x2000, ident=7)
+    yield "frag4-last", ip4(17, b"x" * 16, frag=3, ident=7)
+    yield "ext6-hop", ip6(17, udp(6, b"q"), [(0, PAD)])
+    yield "ext6-all", ip6(17, udp(6, b"q"), [
+        (0, PAD), (60, PAD), (43, b"\0\3\0\0\0\0\0"), (60, PAD)])
+    yield "ext6-eight", ip6(17, udp(6, b"q"), [(60, PAD)] * 8)
+    yield "ext6-nine", ip6(17, udp(6, b"q"), [(60, PAD)] * 9)
+    yield "ext6-route0", ip6(17, udp(6, b"q"), [(43, b"\0\0\1\0\0\0\0")])
+    yield "ext6-option", ip6(17, udp(6, b"q"), [(60, b"\0\xde\4\0\0\0\0")])
+    yield "frag6-first", ip6(17, udp(6, b"x" * 16),
+                             [(44, b"\0\0\1\0\0\0\7")])
+    yield "frag6-last", ip6(17, b"x" * 16, [(44, b"\0\0\x18\0\0\0\7")])
+    yield "frag6-atomic", ip6(17, udp(6, b"q"), [(44, b"\0\0\0\0\0\0\7")])
+    yield "none6", ip6(59, b"")
+
+
+def record(off, length, more, fill=97, v6=0, ident=0, src=0, tcp=0, wait=0,
+           head=0):
+    return struct.pack("!BHHBBB", v6 | more << 1 | ident << 2 | src << 4 |
+                       tcp << 5 | wait << 6, off // 8, length, fill, head, 0)
+
+
+def frags():
+    for v6 in 0, 1:
+        f = lambda *a, **k: record(*a, v6=v6, **k)
+        yield "order%d" % v6, f(0, 1480, 1) + f(1480, 1480, 1) + f(2960, 99, 0)
+        yield "reverse%d" % v6, f(2960, 99, 0) + f(1480, 1480, 1) + \
+            f(0, 1480, 1)
+        yield "copy%d" % v6, f(0, 64, 1) * 2 + f(64, 5, 0) * 2
+        yield "teardrop%d" % v6, f(0, 40, 1) + f(24, 4, 0, fill=98) + \
+            f(40, 8, 0)
+        yield "two-ends%d" % v6, f(64, 8, 0) + f(128, 8, 0) + f(0, 64, 1)
+        yield "death%d" % v6, f(0, 8, 1) + f(65528, 200, 0)
+        yield "big%d" % v6, f(0, 32760, 1) + f(32760, 32744, 1) + \
+            f(65504, 11, 0)
+        yield "tiny%d" % v6, f(0, 16, 1, tcp=1) + f(8, 32, 0, tcp=1)
+        yield "late%d" % v6, f(0, 64, 1) + f(64, 8, 0, wait=3) + \
+            f(128, 8, 0, wait=3) + f(64, 64, 1, wait=3) + f(0, 64, 1, wait=3)
+        yield "heads%d" % v6, f(0, 64, 1, head=7) + f(64, 8, 0, head=3) + \
+            f(0, 64, 1, head=31, ident=1)
+        yield "mixed%d" % v6, b"".join(
+            f(i * 8, 8, int(i < 9), ident=i % 2, src=i // 5) for i in range(10))
+    yield "families", record(0, 64, 1) + record(64, 8, 0, v6=1) + \
+        record(64, 8, 0) + record(0, 64, 1, v6=1)
+
+
+def main(top):
+    for target, seeds in ("packet", packets()), ("frag", frags()):
+        folder = os.path.join(top, target)
+        os.makedirs(folder, exist_ok=True)
+        for name, data in seeds:
+            if target == "packet":
+                # as offload gives it, the IPv4 checksum put right
+                data = (b"\3" if name.startswith("tcp") else b"\0") + data
+            with open(os.path.join(folder, name), "wb") as f:
+                f.write(data)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
