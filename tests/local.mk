@@ -33,6 +33,7 @@ UNIT_TESTS = \
 	tests/unit/test_plugin_protect_unix \
 	tests/unit/test_plugin_tcp_forward \
 	tests/unit/test_pool \
+	tests/unit/test_registry \
 	tests/unit/test_settings \
 	tests/unit/test_stats \
 	tests/unit/test_timer \
