@@ -65,6 +65,8 @@ extern const char *const chain_keys[];
  * chain_fini() in either case. */
 int chain_build(struct chains *ch, struct gateway *gw, struct registry *r,
 		struct conf *c, const char *const *const names[CHAIN_CLASSES]);
+/* Set see, from the observers that are in the chain. */
+void chain_note_wishes(struct chains *ch);
 /* create() each in order; on failure what was created is destroyed, and the
  * reason is logged.  "optional = yes" makes it a warning. */
 int chain_create(struct chains *ch);

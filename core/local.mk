@@ -13,6 +13,7 @@ core_libcore_la_SOURCES = \
 	core/addr.h \
 	core/chain.c \
 	core/chain.h \
+	core/chain_build.c \
 	core/conf.c \
 	core/conf.h \
 	core/conf_read.c \

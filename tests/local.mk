@@ -14,6 +14,7 @@
 UNIT_TESTS = \
 	tests/unit/test_addr \
 	tests/unit/test_builtin \
+	tests/unit/test_chain \
 	tests/unit/test_conf \
 	tests/unit/test_csum \
 	tests/unit/test_dgram \
