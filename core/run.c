@@ -4,8 +4,8 @@
  *	read, load --> open --> drop rights --> READY=1 --> run --> close
  *	     | 78        | 1         | 1                     | 0, or 1
  *
- * SIGTERM and SIGINT end it in good order; the second one at once, whatever a
- * plugin is doing then.
+ * SIGUSR1 writes the counters to the log.  SIGTERM and SIGINT end it in good
+ * order; the second one at once, whatever a plugin is doing then.
  */
 #include "run.h"
 
@@ -48,12 +48,26 @@ static void on_end(int sig)
 	gateway_stop(running);
 }
 
-static void on_hangup(struct loop_fd *f, uint32_t events)
+/* SIGUSR1: what was counted so far, for whoever reads the log. */
+static void log_counters(const struct stats *s)
+{
+	for (int i = 0; i < STATS_COUNT; i++)
+		if (s->v[i] || stats_desc[i].kind == 'G')
+			log_info("counter %s %llu", stats_desc[i].name,
+				 (unsigned long long)s->v[i]);
+	log_info("counters end");
+}
+
+static void on_signal(struct loop_fd *f, uint32_t events)
 {
 	struct signalfd_siginfo info;
 
 	(void)events;
-	if (read(f->fd, &info, sizeof(info)) == sizeof(info))
+	if (read(f->fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGUSR1)
+		log_counters(&running->stats);
+	else
 		log_warn("SIGHUP: nothing is read again while running: "
 			 "restart for a new configuration");
 }
@@ -67,18 +81,19 @@ static void catch_end(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static int watch_hangup(struct loop *l, struct loop_fd *f)
+static int watch_signals(struct loop *l, struct loop_fd *f)
 {
 	sigset_t set;
 	int fd, r;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	r = loop_add(l, f, fd, EPOLLIN, on_hangup);
+	r = loop_add(l, f, fd, EPOLLIN, on_signal);
 	if (r)
 		close(fd);
 	return r;
@@ -113,11 +128,11 @@ static void notify(const char *state)
 
 static int run_opened(struct gateway *gw)
 {
-	struct loop_fd hangup = { .fd = -1 };
+	struct loop_fd signals = { .fd = -1 };
 	char text[512];
 	int fd, r;
 
-	r = watch_hangup(&gw->loop, &hangup);
+	r = watch_signals(&gw->loop, &signals);
 	if (r) {
 		log_error("watch for signals: %s", strerror(-r));
 		return EXIT_FAILURE;
@@ -133,8 +148,8 @@ static int run_opened(struct gateway *gw)
 		if (r)
 			log_error("stopped: %s", strerror(-r));
 	}
-	fd = hangup.fd;
-	loop_del(&gw->loop, &hangup);
+	fd = signals.fd;
+	loop_del(&gw->loop, &signals);
 	close(fd);
 	return r ? EXIT_FAILURE : EXIT_SUCCESS;
 }
