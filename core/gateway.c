@@ -272,7 +272,7 @@ void gateway_close(struct gateway *gw)
 
 void gateway_fini(struct gateway *gw)
 {
-	chain_destroy(&gw->chains);
+	chain_fini(&gw->chains);
 	settings_fini(&gw->set);
 	conf_fini(&gw->conf);
 	registry_fini(&gw->registry);

@@ -159,7 +159,10 @@ int gateway_write(struct gateway *gw, const struct virtio_net_hdr *vh,
 		len += v[i].iov_len;
 	if (len <= gw->set.mtu)
 		return tun_write(&gw->tun, vh, v, n);
-	id = ip[0] >> 4 == 4 ? get_be16(ip + 4) : util_random32();
+	/* A header that said DF has no id of its own. */
+	id = ip[0] >> 4 == 4 ? get_be16(ip + 4) : 0;
+	if (!id)
+		id = util_random32();
 	return frag_cut(v + 1, n - 1, gw->set.mtu, id, emit_piece, gw);
 }
 

@@ -40,8 +40,7 @@ static int write_one(struct gateway *gw, const struct sluice_addr *from,
 	struct iovec out[PIECES];
 	size_t head_len;
 
-	head_len = packet_udp_header(head, from, app, TTL, tos, !cut,
-				     cut ? (uint16_t)util_random32() : 0, v, n,
+	head_len = packet_udp_header(head, from, app, TTL, tos, true, 0, v, n,
 				     partial);
 	if (!head_len)
 		return -EMSGSIZE;
