@@ -319,9 +319,9 @@ static void without_any_the_app_and_the_log_are_told(void)
 
 static void a_silent_ping_flow_ends(void)
 {
-	struct world *w = world_new(NULL, NOTHING "[icmp]\ntimeout = 50ms\n");
+	struct world *w = world_new(NULL, NOTHING "[icmp]\ntimeout = 1s\n");
 	struct sluice_addr app = world_app(4, 77), dst = world_host(4, 0);
-	uint64_t until = util_now_ms() + 1000;
+	uint64_t until = util_now_ms() + 3000;
 
 	ping(w, &app, &dst, 1, 64, "x", 1);
 	CU_ASSERT_TRUE(world_wait(w, 1));
