@@ -168,10 +168,11 @@ static void api_consume(struct sluice_flow *p, size_t len)
 	tcp_mark(tf);
 }
 
-/* Nothing was to be had: writable() comes when there is. */
+/* Nothing was to be had: writable() comes when there is.  Inside open() there
+ * never is, and a plugin that speaks first is told after the handshake. */
 static size_t want(struct tcp_flow *tf, size_t got)
 {
-	if (!got && tf->conn.pcb)
+	if (!got && (tf->conn.pcb || tf->held))
 		tf->wants_room = true;
 	return got;
 }

@@ -29,6 +29,7 @@ UNIT_TESTS = \
 	tests/unit/test_packet \
 	tests/unit/test_packet_build \
 	tests/unit/test_peerset \
+	tests/unit/test_plugin_answer \
 	tests/unit/test_plugin_flow_log \
 	tests/unit/test_plugin_protect_mark \
 	tests/unit/test_plugin_protect_unix \
@@ -59,6 +60,10 @@ FAKE_SOURCES = \
 	tests/unit/fakeflow.c \
 	tests/unit/fakequery.c
 FAKE_CPPFLAGS = $(AM_CPPFLAGS) -DSLUICE_STATIC
+
+tests_unit_test_plugin_answer_SOURCES = tests/unit/test_plugin_answer.c \
+	tests/plugins/echo.c tests/plugins/fixed.c $(FAKE_SOURCES)
+tests_unit_test_plugin_answer_CPPFLAGS = $(FAKE_CPPFLAGS)
 
 tests_unit_test_plugin_flow_log_SOURCES = tests/unit/test_plugin_flow_log.c \
 	plugins/flow-log.c $(FAKE_SOURCES)
@@ -118,6 +123,16 @@ EXTRA_DIST += $(E2E_TESTS) tests/e2e/README tests/e2e/lib.sh \
 
 TEST_PLUGIN_FLAGS = $(AM_LDFLAGS) $(MODULE_LDFLAGS) \
 	-avoid-version -shared -rpath /nowhere
+
+check_LTLIBRARIES += tests/plugins/echo.la
+tests_plugins_echo_la_SOURCES = tests/plugins/echo.c
+tests_plugins_echo_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_plugins_echo_la_LDFLAGS = -module $(TEST_PLUGIN_FLAGS)
+
+check_LTLIBRARIES += tests/plugins/fixed.la
+tests_plugins_fixed_la_SOURCES = tests/plugins/fixed.c
+tests_plugins_fixed_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_plugins_fixed_la_LDFLAGS = -module $(TEST_PLUGIN_FLAGS)
 
 check_LTLIBRARIES += tests/plugins/never.la
 tests_plugins_never_la_SOURCES = tests/plugins/never.c

@@ -372,7 +372,8 @@ struct sluice_flow_ops {
 	int (*open)(void *self, struct sluice_flow *);
 	/* there is something new to peek() or dgrams() at */
 	void (*readable)(void *self, struct sluice_flow *);
-	/* room again after reserve(), send() or send_ref() fell short */
+	/* room again after reserve(), send() or send_ref() fell short (as
+	 * they do inside open(): a plugin that speaks first tries there) */
 	void (*writable)(void *self, struct sluice_flow *);
 	/* TCP: nothing follows what peek() shows */
 	void (*eof)(void *self, struct sluice_flow *);

@@ -252,6 +252,7 @@ void fake_turn(struct fake *k)
 
 	do {
 		run_posts(k);
+		fake_flows_turn(k);
 	} while (run_watches(k) && ++rounds < 1000);
 	run_posts(k);
 }

@@ -111,6 +111,8 @@ struct fake_flow {
 	size_t down_len, window, taken;
 	size_t copied, by_ref; /* by send(); by send_ref() */
 	uint8_t room[16384];   /* reserve() */
+	bool opened;           /* the app was answered: there can be room */
+	bool accepted;         /* since then nothing was told */
 	bool wants_room, shut, aborted, closed, relayed, connected;
 	/* UDP */
 	struct sluice_dgram dgrams[FAKE_DGRAMS];
@@ -136,6 +138,8 @@ void fake_flow_dgram(struct fake_flow *f, const void *p, size_t len,
 		     const char *peer);
 /* The flow ends: close() if the plugin holds it. */
 void fake_flow_close(struct fake_flow *f, int why);
+/* What was accepted by resolve() hears what there is; fake_turn() does it. */
+void fake_flows_turn(struct fake *k);
 void fake_flows_end(struct fake *k);
 
 /* ------------------------------------------------------- queries, sockets */

@@ -50,6 +50,7 @@ static int flow_resolve(struct sluice_flow *p, int verdict, int why)
 		return -22;
 	f->verdict = verdict;
 	f->why = why;
+	f->opened = f->accepted = verdict == SLUICE_TAKE;
 	return 0;
 }
 
@@ -147,7 +148,9 @@ struct fake_seg {
 static size_t down_room(const struct fake_flow *f)
 {
 	CU_ASSERT_FALSE(f->shut);
-	return f->down_len < f->window ? f->window - f->down_len : 0;
+	if (!f->opened || f->down_len >= f->window)
+		return 0;
+	return f->window - f->down_len;
 }
 
 static struct fake_seg *down_add(struct fake_flow *f, const void *p, size_t len)
@@ -443,13 +446,35 @@ int fake_flow_open(struct fake_flow *f)
 		f->verdict = answer;
 	if (answer == SLUICE_PASS)
 		CU_ASSERT_EQUAL(f->consumed, before);
-	if (f->verdict != SLUICE_TAKE || f->relayed)
-		return answer;
+	f->opened = f->verdict == SLUICE_TAKE || f->verdict == SLUICE_MORE;
+	f->accepted = f->verdict == SLUICE_TAKE;
+	fake_flows_turn(f->k);
+	return answer;
+}
+
+/* As the core at the end of a turn: what waits is told when a flow opens. */
+static void flow_turn(struct fake_flow *f)
+{
+	const struct sluice_flow_ops *o = f->k->plugin->flow;
+
+	f->accepted = false;
+	if (f->relayed || f->closed)
+		return;
 	if ((f->up_len || f->dgrams_n) && o->readable)
 		o->readable(f->k->self, &f->pub);
 	if (f->fin && o->eof)
 		o->eof(f->k->self, &f->pub);
-	return answer;
+	if (f->wants_room && !f->shut && o->writable) {
+		f->wants_room = false;
+		o->writable(f->k->self, &f->pub);
+	}
+}
+
+void fake_flows_turn(struct fake *k)
+{
+	for (struct fake_flow *f = k->flows; f; f = f->next)
+		if (f->accepted)
+			flow_turn(f);
 }
 
 void fake_flow_close(struct fake_flow *f, int why)
