@@ -174,6 +174,11 @@ endif
 EXTRA_DIST += tests/plugins/broken.c
 CLEANFILES += tests/plugins/broken.stamp tests/plugins/.libs/*.so
 
+# --- the ABI: its layout is asserted in every build ---
+
+noinst_LTLIBRARIES += tests/libabi.la
+tests_libabi_la_SOURCES = tests/abi_layout.c
+
 # --- tree ---
 
 TREE_TESTS = \
