@@ -373,6 +373,31 @@ logged()
 	grep -Eq -- "$1" "$TMP/sluice.log"
 }
 
+# counter NAME: its value now
+counter()
+{
+	local before
+	before=$(grep -c 'counters end' "$TMP/sluice.log")
+	kill -USR1 "$SLUICE_PID" 2>/dev/null || return 1
+	wait_for 5 counters_after "$before"
+	sed -n "s/.*counter $1 //p" "$TMP/sluice.log" | tail -n 1 | grep . ||
+		echo 0
+}
+
+counters_after()
+{
+	(($(grep -c 'counters end' "$TMP/sluice.log") > $1))
+}
+
+# counted NAME LEAST [MOST]: is the counter in that range?
+counted()
+{
+	local n
+	n=$(counter "$1")
+	echo "$1 is $n"
+	((n >= $2 && n <= ${3:-n}))
+}
+
 # descriptors and resident KiB of the running gateway
 sluice_fds()
 {
