@@ -9,6 +9,7 @@
  * direction that cannot write does not read.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -288,6 +289,7 @@ int main(int argc, char **argv)
 	if (argc < 4)
 		errx(2, "usage: relay [-s] LISTEN-ADDRESS HOST PORT...");
 	bench_many_files();
+	signal(SIGPIPE, SIG_IGN); /* splice(2) cannot be told not to */
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0)
 		err(1, "epoll_create1");
