@@ -122,7 +122,7 @@ void options_print(FILE *out, const struct options *o,
 
 /* --------------------------------------------------------------- tables */
 
-/* "1 to 65535", "0 or more", or nothing. */
+/* "1 to 65535", "1s or more", or nothing.  Times have 32 bits at most. */
 static const char *range(const struct sluice_option *row, char *buf, size_t len)
 {
 	char low[OPTVALUE_TEXT], high[OPTVALUE_TEXT];
@@ -135,10 +135,10 @@ static const char *range(const struct sluice_option *row, char *buf, size_t len)
 		return buf;
 	optvalue_text(row, &row->min, low, sizeof(low));
 	optvalue_text(row, &row->max, high, sizeof(high));
-	if (row->max == INT64_MAX)
-		snprintf(buf, len, "%s or more", low);
-	else
+	if (row->max < (row->type == SLUICE_OPT_MS ? UINT32_MAX : INT64_MAX))
 		snprintf(buf, len, "%s to %s", low, high);
+	else if (row->min)
+		snprintf(buf, len, "%s or more", low);
 	return buf;
 }
 
