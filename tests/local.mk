@@ -124,6 +124,11 @@ EXTRA_DIST += $(E2E_TESTS) tests/e2e/README tests/e2e/lib.sh \
 TEST_PLUGIN_FLAGS = $(AM_LDFLAGS) $(MODULE_LDFLAGS) \
 	-avoid-version -shared -rpath /nowhere
 
+check_LTLIBRARIES += tests/plugins/dns-rewrite.la
+tests_plugins_dns_rewrite_la_SOURCES = tests/plugins/dns-rewrite.c
+tests_plugins_dns_rewrite_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
+tests_plugins_dns_rewrite_la_LDFLAGS = -module $(TEST_PLUGIN_FLAGS)
+
 check_LTLIBRARIES += tests/plugins/echo.la
 tests_plugins_echo_la_SOURCES = tests/plugins/echo.c
 tests_plugins_echo_la_CPPFLAGS = $(PLUGIN_CPPFLAGS)
