@@ -60,7 +60,7 @@ static const struct sluice_option tun_table[] = {
 	ROW(ENUM, tun, offload, "offload", "auto", 0, 0,
 	    "off|on|auto: packets of up to 64 KiB, checksums left to us"),
 	ROW(LIST, tun, routes, "routes", "none", 0, 0,
-	    "into the device: none, auto (all traffic), or prefixes"),
+	    "into the device: none, auto (all traffic of netns), or prefixes"),
 	ROW(INT, tun, fwmark, "fwmark", "0x736c", 0, UINT32_MAX,
 	    "of our own sockets, for a rule that keeps them out of the device"),
 	ROW(LIST, tun, host_loopback, "host-loopback", "", 0, 0,
@@ -190,12 +190,25 @@ static void read_sources(struct settings *s, struct conf *c)
 	s->n_source = s->n_address;
 }
 
+/* All traffic of the namespace the device is in. */
+static void route_all(struct settings *s, struct conf *c)
+{
+	static const char *const all[] = { "0.0.0.0/0", "::/0", NULL };
+
+	if (*s->tun.netns)
+		s->n_routes = read_prefixes(c, "routes", all, s->routes);
+	else
+		WORD_ERROR(c, "routes", "auto",
+			   "would send our own sockets back to us; it is for "
+			   "a device in another namespace (tun.netns)");
+}
+
 static void read_routes(struct settings *s, struct conf *c)
 {
 	if (is_word(s->tun.routes, "none"))
 		return;
 	if (is_word(s->tun.routes, "auto"))
-		s->routes_auto = true;
+		route_all(s, c);
 	else
 		s->n_routes =
 			read_prefixes(c, "routes", s->tun.routes, s->routes);

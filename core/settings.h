@@ -66,7 +66,7 @@ struct settings {
 	struct prefix routes[SETTINGS_PREFIXES];
 	struct sluice_addr loop4, loop6; /* host-loopback */
 	int n_address, n_source, n_routes;
-	bool source_any, routes_auto;
+	bool source_any;
 	uint32_t mtu;
 	int log_level; /* LOG_LEVEL_* */
 };

@@ -119,10 +119,11 @@ static void routes_are_none_auto_or_prefixes(void)
 
 	world_begin(&w, "");
 	CU_ASSERT_EQUAL(w.s.n_routes, 0);
-	CU_ASSERT_FALSE(w.s.routes_auto);
 	world_end(&w);
-	world_begin(&w, "[tun]\nroutes = auto\n");
-	CU_ASSERT_TRUE(w.s.routes_auto);
+	world_begin(&w, "[tun]\nroutes = auto\nnetns = box\n");
+	CU_ASSERT_EQUAL(w.s.n_routes, 2);
+	CU_ASSERT_STRING_EQUAL(text_of(&w.s.routes[0]), "0.0.0.0/0");
+	CU_ASSERT_STRING_EQUAL(text_of(&w.s.routes[1]), "::/0");
 	world_end(&w);
 	world_begin(&w, "[tun]\nroutes = 198.18.0.0/15 ::/0\n");
 	CU_ASSERT_EQUAL(w.s.n_routes, 2);
@@ -165,6 +166,10 @@ static void what_does_not_fit_is_explained(void)
 		{ "[tun]\nname =\nfd = 3\n", "" },
 		{ "[tun]\nadress = 10.0.0.2/24\n",
 		  "x:2: [tun] adress: unknown key; did you mean address?\n" },
+		{ "[tun]\nroutes = auto\n",
+		  "x:2: [tun] routes: auto: would send our own sockets back "
+		  "to us; it is for a device in another namespace "
+		  "(tun.netns)\n" },
 		{ "[gateway]\nlog-level = verbose\n",
 		  "x:2: [gateway] log-level: 'verbose' is none of: error, "
 		  "warn, info, debug\n" },
