@@ -80,12 +80,21 @@ static void do_challenge(struct stack_conn *c, void *arg)
 	tcp_output(c->pcb);
 }
 
+/* lwIP acknowledges every second segment; here the end of the turn does, once
+ * for all (stack_flush()).  What it wants said at once (a gap, a segment sent
+ * twice) it still says. */
 static void do_input(struct stack_conn *c, void *q)
 {
 	struct tcp_pcb *pcb = c->pcb;
+	bool owed = pcb->flags & TF_ACK_DELAY;
 
+	tcp_clear_flags(pcb, TF_ACK_DELAY);
 	tcp_input(q, &stack.netif);
-	if (stack.opened && !stack.gone)
+	if (stack.gone || pcb->state == TIME_WAIT)
+		return;
+	if (owed)
+		tcp_set_flags(pcb, TF_ACK_DELAY);
+	if (stack.opened)
 		stack_open_cwnd(pcb);
 }
 
@@ -142,14 +151,18 @@ size_t stack_peek(const struct stack_conn *c, struct iovec *v, size_t *n)
 	return sum;
 }
 
+/* tcp_recved() counts in 16 bit and would say each part for itself: lwIP holds
+ * its tongue while it believes to be in tcp_input(). */
 static void tell_read(struct stack_conn *c)
 {
-	while (c->unread && c->pcb) {
+	tcp_input_pcb = c->pcb;
+	while (c->unread) {
 		u16_t part = (u16_t)MIN(c->unread, 0xFFFFu);
 
 		c->unread -= part;
 		tcp_recved(c->pcb, part);
 	}
+	tcp_input_pcb = NULL;
 }
 
 void stack_consume(struct stack_conn *c, size_t len)

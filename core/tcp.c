@@ -23,6 +23,7 @@
 
 #define TCP_HELD_MAX  140  /* a SYN: 60 + 60 bytes and some extensions */
 #define TCP_DIALS_MAX 1024 /* waiting for an answer at once, TCP-3 */
+#define TCP_SEND_AT  (64u << 10) /* do not wait for the end of the turn */
 #define TCP_SERVICES  4
 #define TCP_IDLE_MS   7440000 /* RFC 5382, REQ-5 */
 #define TCP_HALF_MS   240000  /* the same, transitory */
@@ -204,6 +205,12 @@ static void on_received(struct stack_conn *c)
 
 	tf->news = true;
 	tcp_mark(tf);
+	/* Much of it already: send while it is in the cache, and let the app
+	 * go on filling its window. */
+	if (c->up_bytes >= TCP_SEND_AT && tf->relay.on) {
+		relay_up(tf);
+		stack_flush(c);
+	}
 }
 
 static void on_fin(struct stack_conn *c)
