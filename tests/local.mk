@@ -23,6 +23,7 @@ UNIT_TESTS = \
 	tests/unit/test_flowtab \
 	tests/unit/test_frag \
 	tests/unit/test_icmp \
+	tests/unit/test_host \
 	tests/unit/test_log \
 	tests/unit/test_loop \
 	tests/unit/test_options \
