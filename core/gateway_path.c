@@ -136,7 +136,7 @@ static void observe_down(struct gateway *gw, const struct virtio_net_hdr *vh,
 
 static int emit_piece(void *arg, const struct iovec *v, int n)
 {
-	struct iovec w[PATH_IOV];
+	struct iovec w[PATH_IOV] SCRATCH;
 	struct gateway *gw = arg;
 
 	if (n >= PATH_IOV)

@@ -52,7 +52,7 @@ static void on_drain(struct timer *t)
 void relay_up(struct tcp_flow *tf)
 {
 	struct relay *r = &tf->relay;
-	struct iovec v[RELAY_IOV];
+	struct iovec v[RELAY_IOV] SCRATCH;
 	struct msghdr m = { .msg_iov = v };
 	size_t n, sum;
 	ssize_t sent;

@@ -34,7 +34,7 @@ static void set_vnet(struct virtio_net_hdr *vh, const struct stack_segment *seg,
 void stack_out(struct gateway *gw, const struct stack_segment *seg,
 	       struct iovec *v, int n)
 {
-	uint8_t ip[PACKET_HEADERS_MAX];
+	uint8_t ip[PACKET_HEADERS_MAX] SCRATCH;
 	uint8_t *tcp = v[STACK_IOV_FIRST].iov_base;
 	size_t tcp_len = (size_t)(tcp[12] >> 4) * 4, ip_len, len = 0;
 	struct virtio_net_hdr vh = { .gso_type = VIRTIO_NET_HDR_GSO_NONE };

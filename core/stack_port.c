@@ -85,7 +85,7 @@ u32_t sys_now(void)
 static err_t output(struct pbuf *p, int family, const void *src,
 		    const void *dst, u8_t ttl, u8_t tos)
 {
-	struct iovec v[STACK_IOV];
+	struct iovec v[STACK_IOV] SCRATCH;
 	struct stack_segment seg = {
 		.family = family, .src = src, .dst = dst, .ttl = ttl, .tos = tos
 	};

@@ -16,6 +16,13 @@
 	((type *)((char *)(ptr)-offsetof(type, member)))
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
+/* A large local that is written before it is read: not worth zeroing, which
+ * is what the hardened build does to every other one. */
+#if __has_attribute(uninitialized)
+#define SCRATCH __attribute__((uninitialized))
+#else
+#define SCRATCH
+#endif
 #define MIN(a, b)   ((a) < (b) ? (a) : (b))
 #define MAX(a, b)   ((a) > (b) ? (a) : (b))
 
