@@ -189,6 +189,7 @@ tests_libabi_la_SOURCES = tests/abi_layout.c
 # --- tree ---
 
 TREE_TESTS = \
+	tests/documents \
 	tests/format \
 	tests/hardening \
 	tests/header \
