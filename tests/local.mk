@@ -39,6 +39,7 @@ UNIT_TESTS = \
 	tests/unit/test_registry \
 	tests/unit/test_settings \
 	tests/unit/test_stats \
+	tests/unit/test_tcp \
 	tests/unit/test_timer \
 	tests/unit/test_tun \
 	tests/unit/test_udp \
@@ -81,6 +82,19 @@ tests_unit_test_plugin_protect_unix_CPPFLAGS = $(FAKE_CPPFLAGS)
 tests_unit_test_plugin_tcp_forward_SOURCES = tests/unit/test_plugin_tcp_forward.c \
 	plugins/tcp-forward.c $(FAKE_SOURCES)
 tests_unit_test_plugin_tcp_forward_CPPFLAGS = $(FAKE_CPPFLAGS)
+
+# Tests that speak TCP to a whole gateway (tests/unit/app.h): the clock of the
+# core is theirs.
+APP_SOURCES = \
+	tests/unit/app.c \
+	tests/unit/app.h \
+	tests/unit/script.c \
+	tests/unit/script.h \
+	tests/unit/world.h
+APP_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=util_now_ms
+
+tests_unit_test_tcp_SOURCES = tests/unit/test_tcp.c $(APP_SOURCES)
+tests_unit_test_tcp_LDFLAGS = $(APP_LDFLAGS)
 
 # Files that belong to no single test.
 EXTRA_DIST += tests/unit/packets.h tests/unit/unit.h tests/unit/world.h

@@ -1,0 +1,945 @@
+/* SPDX-License-Identifier: MIT */
+/* test_tcp.c - how a TCP connection begins, and how it is refused
+ *
+ * TCP-1 to TCP-3: the SYN waits until the outside has answered.
+ */
+#include "tcp.h"
+
+#include "app.h"
+
+/* --------------------------------------------------------- the held SYN */
+
+IN_BOTH(a_syn_is_held_until_the_dial_is_decided)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst;
+	int listener = app_listen(family, &dst), server;
+	struct app a;
+
+	first.protect = script_protect_later;
+	app_init(&a, w, family, 40001, &dst);
+	app_syn(&a);
+	app_turns(w, 8);
+	CU_ASSERT_EQUAL(first.protects, 1);
+	CU_ASSERT_EQUAL(a.segments, 0);
+	CU_ASSERT_TRUE(app_nobody(w, listener));
+
+	sluice_socket_resolve(first.socket, SLUICE_TAKE);
+	UNTIL(w, a.syns);
+	server = app_accept(w, listener);
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, tcp_accepted), 1);
+	close(server);
+	close(listener);
+	app_end(w);
+}
+
+/* A RST without ACK would be ignored in SYN_SENT. */
+IN_BOTH(a_closed_port_answers_with_rst_and_ack_never_with_a_syn)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst = app_closed_port(family);
+	struct app a;
+
+	app_init(&a, w, family, 40001, &dst);
+	app_syn(&a);
+	UNTIL(w, a.rsts);
+	CU_ASSERT_EQUAL(a.syns, 0);
+	CU_ASSERT_EQUAL(a.segments, 1);
+	CU_ASSERT_EQUAL(a.rst_flags, TCP_RST | TCP_ACK);
+	CU_ASSERT_EQUAL(a.rst_ack, a.iss + 1);
+	CU_ASSERT_EQUAL(first.closes, 1);
+	CU_ASSERT_EQUAL(first.why, SLUICE_WHY_REFUSED);
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, tcp_refused), 1);
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, tcp_accepted), 0);
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, tcp_open), 0);
+	app_end(w);
+}
+
+static void is_told(struct app *a, uint8_t code4, uint8_t code6)
+{
+	bool v4 = a->src.family == 4;
+
+	UNTIL(a->w, a->icmps);
+	CU_ASSERT_EQUAL(a->icmps, 1);
+	CU_ASSERT_EQUAL(a->segments, 0);
+	CU_ASSERT_EQUAL(a->icmp_type, v4 ? 3 : 1);
+	CU_ASSERT_EQUAL(a->icmp_code, v4 ? code4 : code6);
+}
+
+IN_BOTH(what_a_plugin_drops_is_prohibited)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst = app_closed_port(family);
+	struct app a;
+
+	first.open = script_drop;
+	app_init(&a, w, family, 40001, &dst);
+	app_syn(&a);
+	is_told(&a, 13, 1);
+	CU_ASSERT_EQUAL(first.closes, 0);
+	CU_ASSERT_EQUAL(second.opens, 0);
+	CU_ASSERT_EQUAL(first.seen_why, SLUICE_WHY_POLICY);
+	app_end(w);
+}
+
+IN_BOTH(refuse_drop_leaves_the_app_waiting)
+{
+	struct world *w = app_world("[gateway]\nrefuse = drop\n");
+	struct sluice_addr dst = app_closed_port(family);
+	struct app a;
+
+	first.open = script_drop;
+	app_init(&a, w, family, 40001, &dst);
+	app_syn(&a);
+	app_turns(w, 8);
+	CU_ASSERT_EQUAL(first.opens, 1);
+	CU_ASSERT_EQUAL(a.segments + a.icmps, 0);
+	app_end(w);
+}
+
+IN_BOTH(what_no_plugin_takes_is_unreachable)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst = app_closed_port(family);
+	struct app a;
+
+	first.open = second.open = script_pass;
+	app_init(&a, w, family, 40001, &dst);
+	app_syn(&a);
+	is_told(&a, 1, 3);
+	CU_ASSERT_EQUAL(first.opens, 1);
+	CU_ASSERT_EQUAL(second.opens, 1);
+	CU_ASSERT_EQUAL(first.closes + second.closes, 0);
+	app_end(w);
+}
+
+static int fail_open(struct sluice_flow *f)
+{
+	(void)f;
+	return -EHOSTUNREACH;
+}
+
+static int nonsense_open(struct sluice_flow *f)
+{
+	(void)f;
+	return 77;
+}
+
+IN_BOTH(a_plugin_that_fails_refuses_that_flow)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst = app_closed_port(family);
+	struct app a, b;
+
+	first.open = fail_open;
+	app_init(&a, w, family, 40001, &dst);
+	app_syn(&a);
+	is_told(&a, 1, 3);
+	first.open = nonsense_open;
+	app_init(&b, w, family, 40002, &dst);
+	app_syn(&b);
+	UNTIL(w, b.rsts);
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, plugin_errors), 2);
+	CU_ASSERT_EQUAL(first.closes, 0);
+	app_end(w);
+}
+
+/* PRO-2: no vouching, no packet. */
+static void never_connects(int (*protect)(struct sluice_socket *), int family)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst;
+	int listener = app_listen(family, &dst);
+	struct app a;
+
+	first.protect = protect;
+	app_init(&a, w, family, 40001, &dst);
+	app_syn(&a);
+	is_told(&a, 13, 1);
+	CU_ASSERT_TRUE(app_nobody(w, listener));
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, dial_unprotected), 1);
+	CU_ASSERT_EQUAL(first.closes, 1);
+	close(listener);
+	app_end(w);
+}
+
+IN_BOTH(a_socket_nobody_vouched_for_never_connects)
+{
+	never_connects(script_protect_pass, family);
+}
+
+IN_BOTH(a_socket_that_protect_drops_never_connects)
+{
+	never_connects(script_protect_drop, family);
+}
+
+IN_BOTH(a_syn_repeated_while_dialling_is_absorbed)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst;
+	int listener = app_listen(family, &dst), server;
+	struct app a;
+
+	first.protect = script_protect_later;
+	app_init(&a, w, family, 40001, &dst);
+	for (int i = 0; i < 5; i++) {
+		app_syn(&a);
+		app_turns(w, 2);
+	}
+	CU_ASSERT_EQUAL(first.opens, 1);
+	CU_ASSERT_EQUAL(first.protects, 1);
+	CU_ASSERT_EQUAL(a.segments, 0);
+	sluice_socket_resolve(first.socket, SLUICE_TAKE);
+	UNTIL(w, a.syns);
+	server = app_accept(w, listener);
+	CU_ASSERT_TRUE(app_nobody(w, listener));
+	CU_ASSERT_EQUAL(a.syns, 1);
+	close(server);
+	close(listener);
+	app_end(w);
+}
+
+IN_BOTH(an_app_that_gives_up_while_dialling_ends_the_dial)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst;
+	int listener = app_listen(family, &dst);
+	struct app a;
+
+	first.protect = script_protect_later;
+	app_init(&a, w, family, 40001, &dst);
+	app_syn(&a);
+	app_turns(w, 2);
+	app_segment(&a, TCP_RST, a.seq, NULL, 0);
+	UNTIL(w, first.closes);
+	CU_ASSERT_EQUAL(first.why, SLUICE_WHY_RESET);
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, tcp_open), 0);
+	/* Too late: nothing is connected any more. */
+	sluice_socket_resolve(first.socket, SLUICE_TAKE);
+	CU_ASSERT_TRUE(app_nobody(w, listener));
+	CU_ASSERT_EQUAL(a.segments, 0);
+	CU_ASSERT_EQUAL(first.closes, 1);
+	close(listener);
+	app_end(w);
+}
+
+/* A listener whose queue is full lets SYNs wait: a dial that hangs. */
+static int full_listener(int family, struct sluice_addr *as, int *fill)
+{
+	int fd = world_server(family, SOCK_STREAM, as);
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	CU_ASSERT_EQUAL_FATAL(listen(fd, 0), 0);
+	util_nonblock(fd);
+	getsockname(fd, (struct sockaddr *)&ss, &len);
+	for (int i = 0; i < 2; i++) {
+		fill[i] = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		CU_ASSERT_FATAL(fill[i] >= 0);
+		connect(fill[i], (struct sockaddr *)&ss, len);
+	}
+	return fd;
+}
+
+IN_BOTH(a_dial_that_hangs_ends_with_its_time)
+{
+	static const struct sluice_connect how = { .size = sizeof(how),
+						   .timeout_ms = 100 };
+	struct world *w = app_world("");
+	struct sluice_addr dst;
+	int fill[2], listener = full_listener(family, &dst, fill);
+	struct app a;
+
+	first.open = script_later;
+	app_init(&a, w, family, 40001, &dst);
+	app_syn(&a);
+	UNTIL(w, first.opens);
+	CU_ASSERT_EQUAL(first.flow->api->connect(first.flow, NULL, &how),
+			SLUICE_LATER);
+	app_wait(w, 50);
+	CU_ASSERT_EQUAL(a.segments, 0);
+	UNTIL(w, a.rsts);
+	CU_ASSERT_EQUAL(first.why, SLUICE_WHY_TIMEOUT);
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, dial_timeout), 1);
+	close(fill[0]);
+	close(fill[1]);
+	close(listener);
+	app_end(w);
+}
+
+IN_BOTH(an_app_that_gives_up_closes_the_hanging_socket)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst;
+	int fill[2], listener = full_listener(family, &dst, fill);
+	struct app a;
+
+	app_init(&a, w, family, 40001, &dst);
+	app_syn(&a);
+	app_turns(w, 4);
+	CU_ASSERT_EQUAL(a.segments, 0);
+	app_segment(&a, TCP_RST, a.seq, NULL, 0);
+	UNTIL(w, first.closes);
+	CU_ASSERT_EQUAL(w->gw.dials.pool.used, 0);
+	close(fill[0]);
+	close(fill[1]);
+	close(listener);
+	app_end(w);
+}
+
+/* -------------------------------------------------------- early and MORE */
+
+static int connect_early(struct sluice_flow *f)
+{
+	static const struct sluice_connect how = {
+		.size = sizeof(how), .flags = SLUICE_CONNECT_EARLY
+	};
+
+	return sluice_connect_how(f, NULL, &how);
+}
+
+IN_BOTH(early_accept_answers_first_and_keeps_what_comes)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst;
+	int listener = app_listen(family, &dst), server;
+	char buf[16];
+	struct app a;
+
+	first.open = connect_early;
+	first.protect = script_protect_later;
+	app_init(&a, w, family, 40001, &dst);
+	app_open(&a);
+	app_send(&a, "before", 6);
+	app_turns(w, 4);
+	CU_ASSERT_TRUE(app_nobody(w, listener));
+	sluice_socket_resolve(first.socket, SLUICE_TAKE);
+	server = app_accept(w, listener);
+	app_send(&a, " after", 6);
+	CU_ASSERT_EQUAL(app_read(w, server, buf, 12), 12);
+	CU_ASSERT_EQUAL(memcmp(buf, "before after", 12), 0);
+	CU_ASSERT_EQUAL(send(server, "hello", 5, 0), 5);
+	UNTIL(w, a.len);
+	CU_ASSERT_TRUE(app_has(&a, "hello", 5));
+	close(server);
+	close(listener);
+	app_end(w);
+}
+
+IN_BOTH(early_accept_resets_when_the_dial_fails)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst = app_closed_port(family);
+	struct app a;
+
+	first.open = connect_early;
+	app_init(&a, w, family, 40001, &dst);
+	app_syn(&a);
+	UNTIL(w, a.rsts);
+	CU_ASSERT_EQUAL(a.syns, 1);
+	UNTIL(w, first.closes);
+	CU_ASSERT_EQUAL(first.why, SLUICE_WHY_REFUSED);
+	app_end(w);
+}
+
+/* The first time MORE; then, with bytes, what a test wants. */
+static int then_verdict;
+
+static int more_then(struct sluice_flow *f)
+{
+	struct iovec v[4];
+	size_t n = ARRAY_SIZE(v), got;
+
+	if (first.opens == 1)
+		return SLUICE_MORE;
+	got = sluice_peek(f, v, &n);
+	CU_ASSERT_EQUAL(got, 5);
+	CU_ASSERT_EQUAL(n, 1);
+	CU_ASSERT_EQUAL(memcmp(v[0].iov_base, "GET /", 5), 0);
+	return then_verdict;
+}
+
+static void open_for_more(struct world *w, struct app *a, int verdict,
+			  int family, const struct sluice_addr *dst)
+{
+	then_verdict = verdict;
+	first.open = more_then;
+	app_init(a, w, family, 40001, dst);
+	app_open(a);
+	CU_ASSERT_EQUAL(first.opens, 1);
+	app_send(a, "GET /", 5);
+	UNTIL(w, first.opens == 2);
+}
+
+IN_BOTH(more_shows_the_bytes_and_take_keeps_them)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst = app_closed_port(family);
+	size_t n = 4;
+	struct iovec v[4];
+	struct app a;
+
+	open_for_more(w, &a, SLUICE_TAKE, family, &dst);
+	CU_ASSERT_EQUAL(sluice_peek(first.flow, v, &n), 5);
+	CU_ASSERT_EQUAL(sluice_send(first.flow, "200", 3), 3);
+	UNTIL(w, a.len);
+	CU_ASSERT_TRUE(app_has(&a, "200", 3));
+	CU_ASSERT_EQUAL(first.closes, 0);
+	app_end(w);
+	CU_ASSERT_EQUAL(first.closes, 1);
+}
+
+IN_BOTH(more_and_then_pass_gives_the_bytes_to_the_next)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst;
+	int listener = app_listen(family, &dst), server;
+	char buf[8];
+	struct app a;
+
+	open_for_more(w, &a, SLUICE_PASS, family, &dst);
+	server = app_accept(w, listener);
+	CU_ASSERT_EQUAL(app_read(w, server, buf, 5), 5);
+	CU_ASSERT_EQUAL(memcmp(buf, "GET /", 5), 0);
+	CU_ASSERT_EQUAL(second.opens, 1);
+	CU_ASSERT_EQUAL(a.syns, 1);
+	close(server);
+	close(listener);
+	app_end(w);
+	CU_ASSERT_EQUAL(first.closes, 0);
+	CU_ASSERT_EQUAL(second.closes, 1);
+}
+
+IN_BOTH(more_and_then_drop_resets)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst = app_closed_port(family);
+	struct app a;
+
+	open_for_more(w, &a, SLUICE_DROP, family, &dst);
+	UNTIL(w, a.rsts);
+	CU_ASSERT_EQUAL(first.closes, 0);
+	CU_ASSERT_EQUAL(first.seen_why, SLUICE_WHY_POLICY);
+	app_end(w);
+}
+
+static int more_twice(struct sluice_flow *f)
+{
+	(void)f;
+	return first.opens == 1 ? SLUICE_MORE : SLUICE_PASS;
+}
+
+/* An app whose protocol has the server speak first must not wait for ever. */
+IN_BOTH(more_without_bytes_is_asked_again_after_a_second)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst;
+	int listener = app_listen(family, &dst), server;
+	struct app a;
+
+	first.open = more_twice;
+	app_init(&a, w, family, 40001, &dst);
+	app_open(&a);
+	app_wait(w, 900);
+	CU_ASSERT_EQUAL(first.opens, 1);
+	app_wait(w, 200);
+	CU_ASSERT_EQUAL(first.opens, 2);
+	server = app_accept(w, listener);
+	CU_ASSERT_EQUAL(send(server, "220", 3, 0), 3);
+	UNTIL(w, a.len);
+	CU_ASSERT_TRUE(app_has(&a, "220", 3));
+	close(server);
+	close(listener);
+	app_end(w);
+}
+
+IN_BOTH(more_with_a_fin_is_asked_again_at_once)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst;
+	int listener = app_listen(family, &dst), server;
+	char c;
+	struct app a;
+
+	first.open = more_twice;
+	app_init(&a, w, family, 40001, &dst);
+	app_open(&a);
+	app_fin(&a);
+	UNTIL(w, first.opens == 2);
+	server = app_accept(w, listener);
+	CU_ASSERT_EQUAL(app_read(w, server, &c, 1), 0);
+	close(server);
+	close(listener);
+	app_end(w);
+}
+
+/* ------------------------------------------------------------ LATER */
+
+/* A flow that waits for resolve(). */
+static struct world *waiting(struct app *a, int family,
+			     const struct sluice_addr *dst)
+{
+	struct world *w = app_world("");
+
+	first.open = script_later;
+	app_init(a, w, family, 40001, dst);
+	app_syn(a);
+	app_turns(w, 4);
+	CU_ASSERT_EQUAL_FATAL(first.opens, 1);
+	CU_ASSERT_EQUAL(a->segments + a->icmps, 0);
+	return w;
+}
+
+IN_BOTH(later_and_then_take_answers_the_app)
+{
+	struct sluice_addr dst = app_closed_port(family);
+	struct app a;
+	struct world *w = waiting(&a, family, &dst);
+
+	CU_ASSERT_EQUAL(sluice_resolve(first.flow, SLUICE_TAKE, 0), 0);
+	UNTIL(w, a.syns);
+	CU_ASSERT_EQUAL(sluice_resolve(first.flow, SLUICE_TAKE, 0), -EINVAL);
+	app_end(w);
+	CU_ASSERT_EQUAL(first.closes, 1);
+	CU_ASSERT_EQUAL(first.why, SLUICE_WHY_STOP);
+}
+
+IN_BOTH(later_and_then_pass_asks_the_next)
+{
+	struct sluice_addr dst = app_closed_port(family);
+	struct app a;
+	struct world *w = waiting(&a, family, &dst);
+
+	CU_ASSERT_EQUAL(sluice_resolve(first.flow, SLUICE_PASS, 0), 0);
+	CU_ASSERT_EQUAL(second.opens, 1);
+	UNTIL(w, a.rsts); /* which connects, to nobody */
+	app_end(w);
+	CU_ASSERT_EQUAL(first.closes, 0);
+	CU_ASSERT_EQUAL(second.closes, 1);
+}
+
+IN_BOTH(later_and_then_drop_tells_why)
+{
+	static const struct {
+		int why;
+		bool rst;
+		uint8_t code4, code6;
+	} cases[] = {
+		{ SLUICE_WHY_REFUSED, true, 0, 0 },
+		{ SLUICE_WHY_TIMEOUT, true, 0, 0 },
+		{ SLUICE_WHY_ERROR, true, 0, 0 },
+		{ SLUICE_WHY_UNREACH, false, 1, 3 },
+		{ SLUICE_WHY_POLICY, false, 13, 1 },
+	};
+	struct sluice_addr dst = app_closed_port(family);
+	struct app a;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world *w = waiting(&a, family, &dst);
+
+		CU_ASSERT_EQUAL(sluice_resolve(first.flow, SLUICE_DROP,
+					       cases[i].why),
+				0);
+		if (cases[i].rst)
+			UNTIL(w, a.rsts == 1);
+		else
+			is_told(&a, cases[i].code4, cases[i].code6);
+		CU_ASSERT_EQUAL(a.syns, 0);
+		CU_ASSERT_EQUAL(first.closes, 0);
+		app_end(w);
+	}
+}
+
+static int resolve_inside(struct sluice_flow *f)
+{
+	CU_ASSERT_EQUAL(sluice_resolve(f, SLUICE_TAKE, 0), -EINVAL);
+	return SLUICE_PASS;
+}
+
+IN_BOTH(resolve_is_for_flows_that_wait)
+{
+	struct sluice_addr dst = app_closed_port(family);
+	struct world *w = app_world("");
+	struct app a;
+
+	first.open = resolve_inside;
+	second.open = script_later;
+	app_init(&a, w, family, 40001, &dst);
+	app_syn(&a);
+	UNTIL(w, second.opens);
+	CU_ASSERT_EQUAL(sluice_resolve(second.flow, SLUICE_MORE, 0), -EINVAL);
+	CU_ASSERT_EQUAL(sluice_resolve(second.flow, 99, 0), -EINVAL);
+	CU_ASSERT_EQUAL(a.segments, 0);
+	app_end(w);
+	CU_ASSERT_EQUAL(second.closes, 1);
+}
+
+IN_BOTH(abort_after_later_tells_the_app)
+{
+	struct sluice_addr dst = app_closed_port(family);
+	struct app a;
+	struct world *w = waiting(&a, family, &dst);
+
+	sluice_abort(first.flow, SLUICE_WHY_POLICY);
+	CU_ASSERT_EQUAL(first.closes, 0); /* not inside */
+	is_told(&a, 13, 1);
+	CU_ASSERT_EQUAL(first.closes, 1);
+	CU_ASSERT_EQUAL(first.why, SLUICE_WHY_POLICY);
+	app_end(w);
+}
+
+static int abort_inside(struct sluice_flow *f)
+{
+	sluice_abort(f, SLUICE_WHY_REFUSED);
+	CU_ASSERT_EQUAL(first.closes, 0);
+	return SLUICE_TAKE;
+}
+
+IN_BOTH(abort_inside_open_refuses_whatever_it_answers)
+{
+	struct sluice_addr dst = app_closed_port(family);
+	struct world *w = app_world("");
+	struct app a;
+
+	first.open = abort_inside;
+	app_init(&a, w, family, 40001, &dst);
+	app_syn(&a);
+	UNTIL(w, a.rsts);
+	CU_ASSERT_EQUAL(a.syns, 0);
+	CU_ASSERT_EQUAL(first.closes, 1);
+	app_end(w);
+	CU_ASSERT_EQUAL(first.closes, 1);
+}
+
+/* ------------------------------------------------- a plugin's own socket */
+
+static int pair[2];
+
+static int relay_pair(struct sluice_flow *f)
+{
+	return sluice_relay(f, pair[0]);
+}
+
+IN_BOTH(relay_inside_open_moves_every_byte)
+{
+	struct sluice_addr dst = app_closed_port(family);
+	struct world *w = app_world("");
+	char buf[8];
+	struct app a;
+
+	CU_ASSERT_EQUAL_FATAL(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	first.open = relay_pair;
+	app_init(&a, w, family, 40001, &dst);
+	app_open(&a);
+	app_send(&a, "up", 2);
+	CU_ASSERT_EQUAL(app_read(w, pair[1], buf, 2), 2);
+	CU_ASSERT_EQUAL(send(pair[1], "down", 4, 0), 4);
+	UNTIL(w, a.len == 4);
+	CU_ASSERT_EQUAL(first.readables + first.eofs + first.writables, 0);
+	close(pair[1]);
+	UNTIL(w, a.fin);
+	app_end(w);
+}
+
+IN_BOTH(relay_after_later_resolves_the_flow)
+{
+	struct sluice_addr dst = app_closed_port(family);
+	struct app a;
+	struct world *w = waiting(&a, family, &dst);
+
+	CU_ASSERT_EQUAL_FATAL(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	CU_ASSERT_EQUAL(sluice_relay(first.flow, pair[0]), SLUICE_TAKE);
+	UNTIL(w, a.syns);
+	app_ack(&a);
+	CU_ASSERT_EQUAL(send(pair[1], "down", 4, 0), 4);
+	UNTIL(w, a.len == 4);
+	/* A second one is refused, and closed. */
+	CU_ASSERT_EQUAL(sluice_relay(first.flow, dup(pair[1])), -EINVAL);
+	close(pair[1]);
+	app_end(w);
+}
+
+static int relay_and_pass(struct sluice_flow *f)
+{
+	CU_ASSERT_EQUAL(sluice_relay(f, pair[0]), SLUICE_TAKE);
+	return SLUICE_PASS;
+}
+
+IN_BOTH(a_socket_given_and_then_passed_on_is_closed)
+{
+	struct sluice_addr dst = app_closed_port(family);
+	struct world *w = app_world("");
+	struct app a;
+	char c;
+
+	CU_ASSERT_EQUAL_FATAL(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	first.open = relay_and_pass;
+	app_init(&a, w, family, 40001, &dst);
+	app_syn(&a);
+	UNTIL(w, a.rsts); /* the second connects to a closed port */
+	CU_ASSERT_EQUAL(recv(pair[1], &c, 1, 0), 0);
+	close(pair[1]);
+	app_end(w);
+}
+
+/* ------------------------------------------------------------ handshake */
+
+static struct world *shake(struct app *a, int family, const char *conf,
+			   const struct packet_syn *offer)
+{
+	struct world *w = app_world(conf);
+	struct sluice_addr dst = world_host(family, 80);
+
+	first.open = script_take;
+	app_init(a, w, family, 40001, &dst);
+	if (offer)
+		a->offer = *offer;
+	app_open(a);
+	return w;
+}
+
+IN_BOTH(the_mss_offered_follows_from_the_mtu)
+{
+	static const struct {
+		const char *conf;
+		uint16_t mss4, mss6;
+	} cases[] = {
+		{ "", 1460, 1440 },
+		{ "[tun]\nmtu = 1280\n", 1240, 1220 },
+		{ "[tun]\nmtu = 9000\n", 8960, 8940 },
+		{ "[tun]\nmtu = 65535\n", 65000, 65000 }, /* lwIP's most */
+	};
+	struct app a;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world *w = shake(&a, family, cases[i].conf, NULL);
+
+		CU_ASSERT_EQUAL(a.theirs.mss,
+				family == 4 ? cases[i].mss4 : cases[i].mss6);
+		app_end(w);
+	}
+}
+
+/* RFC 7323 1.3, RFC 2018 2. */
+IN_BOTH(options_are_answered_only_if_they_were_offered)
+{
+	struct packet_syn offer = { .mss = 1400 };
+	struct app a;
+
+	for (int i = 0; i < 4; i++) {
+		struct world *w;
+
+		offer.has_wscale = i & 1;
+		offer.has_sack = i & 2;
+		w = shake(&a, family, "", &offer);
+		CU_ASSERT_EQUAL(a.theirs.has_wscale, offer.has_wscale);
+		CU_ASSERT_EQUAL(a.theirs.has_sack, offer.has_sack);
+		CU_ASSERT_EQUAL(a.syn_window, 65535);
+		app_end(w);
+	}
+}
+
+/* All that may be sent at once comes in segments the app can take: its MSS,
+ * RFC 9293's preset without one, and never more than the MTU. */
+IN_BOTH(segments_down_are_not_larger_than_the_app_takes)
+{
+	static const struct {
+		uint16_t mss, largest4, largest6;
+	} cases[] = {
+		{ 0, 536, 1220 }, { 536, 536, 536 },     { 1000, 1000, 1000 },
+		{ 1, 536, 536 },  { 65535, 1460, 1440 }, { 1460, 1460, 1440 },
+	};
+	static char bytes[20000];
+	struct app a;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct packet_syn offer = { .mss = cases[i].mss };
+		struct world *w = shake(&a, family, "", &offer);
+
+		CU_ASSERT_EQUAL(sluice_send(first.flow, bytes, sizeof(bytes)),
+				sizeof(bytes));
+		UNTIL(w, a.len == sizeof(bytes));
+		CU_ASSERT_EQUAL(a.largest, family == 4 ? cases[i].largest4 :
+							 cases[i].largest6);
+		app_end(w);
+	}
+}
+
+IN_BOTH(a_scale_above_14_counts_as_14)
+{
+	struct packet_syn offer = { .mss = 1000,
+				    .has_wscale = true,
+				    .wscale = 200 };
+	struct app a;
+	struct world *w = shake(&a, family, "", &offer);
+
+	CU_ASSERT_TRUE(a.theirs.has_wscale);
+	a.shift = 14;
+	a.window = 1 << 20;
+	app_ack(&a);
+	CU_ASSERT_EQUAL(sluice_send(first.flow, "ok", 2), 2);
+	UNTIL(w, a.len == 2);
+	app_end(w);
+}
+
+/* T22: no two connections begin alike, nor one after the other. */
+static void first_sequence_numbers_do_not_repeat(void)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst = world_host(4, 80);
+	static struct app a[64];
+	int near = 0;
+
+	first.open = script_take;
+	for (int i = 0; i < 64; i++) {
+		app_init(&a[i], w, 4, (uint16_t)(40001 + i), &dst);
+		app_syn(&a[i]);
+	}
+	app_turns(w, 4);
+	for (int i = 0; i < 64; i++) {
+		CU_ASSERT_EQUAL(a[i].syns, 1);
+		for (int j = 0; j < i; j++)
+			near += a[i].irs - a[j].irs + 100000 < 200000;
+	}
+	CU_ASSERT_TRUE(near < 5);
+	app_end(w);
+}
+
+IN_BOTH(a_syn_ack_is_sent_again_and_then_given_up)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst = world_host(family, 80);
+	struct app a, b;
+
+	first.open = script_take;
+	app_init(&a, w, family, 40001, &dst);
+	app_init(&b, w, family, 40002, &dst);
+	app_syn(&a);
+	app_syn(&b);
+	UNTIL(w, a.syns && b.syns);
+	app_wait(w, 4000);
+	CU_ASSERT_EQUAL(a.syns, 2);
+	/* One is there after all. */
+	app_ack(&a);
+	app_send(&a, "x", 1);
+	UNTIL(w, a.una == a.iss + 2);
+	app_wait(w, 30000);
+	CU_ASSERT_EQUAL(a.syns, 2);
+	CU_ASSERT_TRUE(b.syns > 2);
+	CU_ASSERT_EQUAL(first.closes, 1);
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, tcp_open), 1);
+	app_end(w);
+}
+
+/* ------------------------------------------------------ many, one by one */
+
+IN_BOTH(a_port_can_be_used_again_right_after_both_fins)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst;
+	int listener = app_listen(family, &dst), server;
+	struct app a;
+	char c;
+
+	for (int i = 0; i < 3; i++) {
+		app_init(&a, w, family, 40001, &dst);
+		app_open(&a);
+		server = app_accept(w, listener);
+		if (i & 1) { /* whoever closes first */
+			app_fin(&a);
+			CU_ASSERT_EQUAL(app_read(w, server, &c, 1), 0);
+			close(server);
+			UNTIL(w, a.fin);
+		} else {
+			close(server);
+			UNTIL(w, a.fin);
+			app_fin(&a);
+		}
+		app_turns(w, 2);
+		CU_ASSERT_EQUAL(a.rsts, 0);
+		UNTIL(w, first.closes == i + 1);
+		CU_ASSERT_EQUAL(first.why, SLUICE_WHY_DONE);
+	}
+	close(listener);
+	app_end(w);
+}
+
+static void two_thousand_connections_leave_nothing_behind(void)
+{
+	struct world *w = app_world("");
+	static struct app a;
+	struct sluice_addr dst;
+	int listener = app_listen(4, &dst), server;
+	size_t after_ten = 0;
+	char buf[8];
+
+	for (int i = 0; i < 2000; i++) {
+		app_init(&a, w, 4, (uint16_t)(20000 + i), &dst);
+		app_open(&a);
+		server = app_accept(w, listener);
+		app_send(&a, "ping", 4);
+		CU_ASSERT_EQUAL(app_read(w, server, buf, 4), 4);
+		CU_ASSERT_EQUAL(send(server, "pong", 4, 0), 4);
+		UNTIL(w, a.len == 4);
+		if (i & 1) {
+			app_rst(&a);
+		} else {
+			app_fin(&a);
+			app_turns(w, 1);
+		}
+		close(server);
+		UNTIL(w, first.closes == i + 1);
+		if (i == 10)
+			after_ten = pool_malloc_used();
+	}
+	CU_ASSERT_EQUAL(pool_malloc_used(), after_ten);
+	CU_ASSERT_EQUAL(w->gw.flow_pool[GATEWAY_LRU_TCP].used, 0);
+	CU_ASSERT_TRUE(w->gw.flow_pool[GATEWAY_LRU_TCP].high <= 2);
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, tcp_opened), 2000);
+	close(listener);
+	app_end(w);
+}
+
+static const struct unit_test tests[] = {
+	UNIT(a_syn_is_held_until_the_dial_is_decided),
+	UNIT(a_closed_port_answers_with_rst_and_ack_never_with_a_syn),
+	UNIT(what_a_plugin_drops_is_prohibited),
+	UNIT(refuse_drop_leaves_the_app_waiting),
+	UNIT(what_no_plugin_takes_is_unreachable),
+	UNIT(a_plugin_that_fails_refuses_that_flow),
+	UNIT(a_socket_nobody_vouched_for_never_connects),
+	UNIT(a_socket_that_protect_drops_never_connects),
+	UNIT(a_syn_repeated_while_dialling_is_absorbed),
+	UNIT(an_app_that_gives_up_while_dialling_ends_the_dial),
+	UNIT(a_dial_that_hangs_ends_with_its_time),
+	UNIT(an_app_that_gives_up_closes_the_hanging_socket),
+	UNIT(early_accept_answers_first_and_keeps_what_comes),
+	UNIT(early_accept_resets_when_the_dial_fails),
+	UNIT(more_shows_the_bytes_and_take_keeps_them),
+	UNIT(more_and_then_pass_gives_the_bytes_to_the_next),
+	UNIT(more_and_then_drop_resets),
+	UNIT(more_without_bytes_is_asked_again_after_a_second),
+	UNIT(more_with_a_fin_is_asked_again_at_once),
+	UNIT(later_and_then_take_answers_the_app),
+	UNIT(later_and_then_pass_asks_the_next),
+	UNIT(later_and_then_drop_tells_why),
+	UNIT(resolve_is_for_flows_that_wait),
+	UNIT(abort_after_later_tells_the_app),
+	UNIT(abort_inside_open_refuses_whatever_it_answers),
+	UNIT(relay_inside_open_moves_every_byte),
+	UNIT(relay_after_later_resolves_the_flow),
+	UNIT(a_socket_given_and_then_passed_on_is_closed),
+	UNIT(the_mss_offered_follows_from_the_mtu),
+	UNIT(options_are_answered_only_if_they_were_offered),
+	UNIT(segments_down_are_not_larger_than_the_app_takes),
+	UNIT(a_scale_above_14_counts_as_14),
+	UNIT(first_sequence_numbers_do_not_repeat),
+	UNIT(a_syn_ack_is_sent_again_and_then_given_up),
+	UNIT(a_port_can_be_used_again_right_after_both_fins),
+	UNIT(two_thousand_connections_leave_nothing_behind),
+};
+
+UNIT_MAIN("tcp", tests)
