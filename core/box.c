@@ -177,11 +177,16 @@ static void reap(struct init *in)
 
 	if (read(in->children, &info, sizeof(info)) < 0)
 		return;
-	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) >
+	       0) {
 		if (pid != in->command)
 			continue;
 		if (WIFSTOPPED(status)) {
 			tell(in->ctl, BOX_STOPPED, WSTOPSIG(status), "");
+			continue;
+		}
+		if (WIFCONTINUED(status)) {
+			tell(in->ctl, BOX_CONTINUED, 0, "");
 			continue;
 		}
 		tell(in->ctl, BOX_ENDED, status, "");

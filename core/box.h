@@ -28,7 +28,8 @@ enum box_kind {
 	BOX_NOTE,    /* text: what is not as it should be, but goes on */
 	BOX_FAILED,  /* text: why there will be no command */
 	BOX_STOPPED, /* value: the signal that stopped it */
-	BOX_ENDED,   /* value: as waitpid(2) gives it */
+	BOX_CONTINUED,
+	BOX_ENDED, /* value: as waitpid(2) gives it */
 };
 
 struct box_message {

@@ -55,6 +55,7 @@ struct exec {
 	int drain_steps, drain_quiet;
 	int status;   /* of the command, as waitpid(2) */
 	bool ended;   /* status is there */
+	bool stopped; /* it is, and we are to follow */
 	bool failed;  /* there will be none, and the reason was logged */
 	int terminal; /* -1: none */
 	bool foreground;
@@ -191,8 +192,10 @@ static void take_message(struct exec *x, const struct box_message *m)
 		x->failed = true;
 		break;
 	case BOX_STOPPED:
-		/* Goes on here with SIGCONT, which on_signal() passes on. */
-		raise(SIGSTOP);
+		x->stopped = true;
+		break;
+	case BOX_CONTINUED:
+		x->stopped = false;
 		break;
 	case BOX_ENDED:
 		x->ended = true;
@@ -211,8 +214,13 @@ static void on_message(struct loop_fd *f, uint32_t events)
 	(void)events;
 	while ((r = box_receive(&x->box, &m)) == 1)
 		take_message(x, &m);
-	if (r != -EAGAIN)
+	if (r != -EAGAIN) {
 		box_is_gone(x);
+	} else if (x->stopped) {
+		x->stopped = false;
+		/* Goes on with SIGCONT, which on_signal() passes on. */
+		raise(SIGSTOP);
+	}
 }
 
 static bool is_from_terminal(const struct signalfd_siginfo *i)
@@ -347,8 +355,10 @@ static int run(struct exec *x, char **argv)
 		log_error("exec: %s", text);
 		return STATUS_NO_BOX;
 	}
-	/* Only now: the command inherits what is ignored. */
+	/* Only now: the command inherits what is ignored.  It is the command
+	 * that the terminal stops, and we follow. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGTTIN, SIG_IGN);
 	signal(SIGTTOU, SIG_IGN);
 	status = run_boxed(x, &set);
 	box_end(&x->box);

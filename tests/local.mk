@@ -122,11 +122,13 @@ fuzz:
 # --- e2e: one a line, sorted ---
 
 E2E_TESTS = \
+	tests/e2e/exec.sh \
 	tests/e2e/tun.sh
 
 TESTS += $(E2E_TESTS)
 EXTRA_DIST += $(E2E_TESTS) tests/e2e/README tests/e2e/lib.sh \
-	tests/e2e/peer.py tests/e2e/raw.py
+	tests/e2e/peer.py tests/e2e/raw.py \
+	tests/e2e/exec_tty.py tests/e2e/www.py
 
 # --- plugins for tests, loaded from $SLUICE_TEST_PLUGINDIR ---
 #
