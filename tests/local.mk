@@ -123,11 +123,13 @@ fuzz:
 
 E2E_TESTS = \
 	tests/e2e/exec.sh \
-	tests/e2e/tun.sh
+	tests/e2e/icmp.sh \
+	tests/e2e/tun.sh \
+	tests/e2e/udp.sh
 
 TESTS += $(E2E_TESTS)
 EXTRA_DIST += $(E2E_TESTS) tests/e2e/README tests/e2e/lib.sh \
-	tests/e2e/peer.py tests/e2e/raw.py \
+	tests/e2e/datagrams.py tests/e2e/peer.py tests/e2e/raw.py \
 	tests/e2e/exec_tty.py tests/e2e/www.py
 
 # --- plugins for tests, loaded from $SLUICE_TEST_PLUGINDIR ---
