@@ -87,11 +87,11 @@ static bool is_name(const char *s, size_t len)
 	return len > 0 && len <= CONF_NAME_MAX;
 }
 
-/* The length without what is a comment: ; or # at the start of a line, or
- * after a blank. */
-static size_t before_comment(const char *s, size_t len)
+/* The length without what is a comment from i on: ; or # at the start of a
+ * line, or after a blank. */
+static size_t before_comment(const char *s, size_t len, size_t i)
 {
-	for (size_t i = 0; i < len; i++)
+	for (; i < len; i++)
 		if ((s[i] == ';' || s[i] == '#') && (!i || is_blank(s[i - 1])))
 			return i;
 	return len;
@@ -192,7 +192,7 @@ static char *lines(char *buf, int room, void *user)
 	if (len && s[len - 1] == '\r')
 		len--;
 	trim(&s, &len);
-	len = before_comment(s, len);
+	len = before_comment(s, len, 0);
 	trim(&s, &len);
 	len = check_line(p, s, len, (size_t)room - 2);
 	memcpy(buf, s, len);
@@ -333,7 +333,7 @@ int conf_override(struct conf *c, const char *setting)
 	}
 	trim(&value, &len);
 	/* What could not stand in a file could not be printed as one. */
-	if (has_control(value, len) || before_comment(value, len) != len) {
+	if (has_control(value, len) || before_comment(value, len, 1) < len) {
 		conf_error(c, NULL,
 			   "-o %s: a control character or comment in the value",
 			   setting);

@@ -46,7 +46,7 @@ static void print_list(FILE *out, const char *key, const char *const *list)
 			fprintf(out, "\n%s =", key);
 			width = strlen(key) + 2;
 		}
-		fprintf(out, " %s", *list);
+		fprintf(out, "%s%s", strchr(";#", **list) ? "," : " ", *list);
 		width += strlen(*list) + 1;
 	}
 	fputc('\n', out);
@@ -74,7 +74,9 @@ static void print_ini(FILE *out, const struct sluice_option *row,
 		return;
 	}
 	text = text_of(row, field, buf, sizeof(buf));
-	fprintf(out, "%s =%s%s\n", row->key, *text ? " " : "", text);
+	/* After a blank, these would begin a remark. */
+	fprintf(out, "%s =%s%s\n", row->key, strchr(";#", *text) ? "" : " ",
+		text);
 }
 
 static void print_json(FILE *out, const struct sluice_option *row,

@@ -102,9 +102,11 @@ EXTRA_DIST += tests/unit/packets.h tests/unit/unit.h tests/unit/world.h
 # --- fuzz: one a line, sorted; fuzz.h says what belongs to a target ---
 
 FUZZ_TARGETS = \
+	tests/fuzz/replay_conf \
 	tests/fuzz/replay_frag \
 	tests/fuzz/replay_packet
 
+tests_fuzz_replay_conf_SOURCES = tests/fuzz/fuzz_conf.c tests/fuzz/replay.c
 tests_fuzz_replay_frag_SOURCES = tests/fuzz/fuzz_frag.c tests/fuzz/replay.c
 tests_fuzz_replay_packet_SOURCES = tests/fuzz/fuzz_packet.c tests/fuzz/replay.c
 

@@ -59,6 +59,8 @@ static void a_line_is_a_key_and_a_value(void)
 		{ "key = value # remark", "value" },
 		{ "key = value\t; remark", "value" },
 		{ "key = ; remark", "" },
+		{ "key =#a", "#a" },
+		{ "key =;a;", ";a;" },
 		{ "key = semi;colon", "semi;colon" },
 		{ "key = has#hash", "has#hash" },
 		{ "key = \"quoted\"", "\"quoted\"" },
@@ -236,7 +238,7 @@ static void an_override_is_section_key_value(void)
 		{ ".k=v", NULL },       { "s.=v", NULL },
 		{ "", NULL },           { "s k.k=v", NULL },
 		{ "s.k=a\nb", NULL },   { "s.k=a ; b", NULL },
-		{ "k=s.v", NULL },
+		{ "s.k=#a", "#a" },     { "k=s.v", NULL },
 	};
 	struct conf c;
 	int err;

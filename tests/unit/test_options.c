@@ -386,6 +386,7 @@ static void what_is_printed_reads_the_same(void)
 		"[s]\ntext = a b  c\nnumber = 0x7f\nsize = 3000\n"
 		"time = 61001ms\nchoice = early\naddr = [fd00::1]:53\n"
 		"flag = on\nlist = a,b\nlist = c\n",
+		"[s]\ntext =#a\nlist =;a,#b\n",
 		"[s]\naddr = fe80::1\nsize = 1M\ntime = 60s\nlist = "
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb "
 		"cccccccccccccccccccccccccc dddddddddddddddddddddddddddddddd "
