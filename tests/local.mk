@@ -102,11 +102,13 @@ EXTRA_DIST += tests/unit/packets.h tests/unit/unit.h tests/unit/world.h
 # --- fuzz: one a line, sorted; fuzz.h says what belongs to a target ---
 
 FUZZ_TARGETS = \
+	tests/fuzz/replay_dnsmsg \
 	tests/fuzz/replay_conf \
 	tests/fuzz/replay_frag \
 	tests/fuzz/replay_packet
 
 tests_fuzz_replay_conf_SOURCES = tests/fuzz/fuzz_conf.c tests/fuzz/replay.c
+tests_fuzz_replay_dnsmsg_SOURCES = tests/fuzz/fuzz_dnsmsg.c tests/fuzz/replay.c
 tests_fuzz_replay_frag_SOURCES = tests/fuzz/fuzz_frag.c tests/fuzz/replay.c
 tests_fuzz_replay_packet_SOURCES = tests/fuzz/fuzz_packet.c tests/fuzz/replay.c
 
@@ -124,6 +126,7 @@ fuzz:
 # --- e2e: one a line, sorted ---
 
 E2E_TESTS = \
+	tests/e2e/dns.sh \
 	tests/e2e/exec.sh \
 	tests/e2e/icmp.sh \
 	tests/e2e/tun.sh \
@@ -132,7 +135,8 @@ E2E_TESTS = \
 TESTS += $(E2E_TESTS)
 EXTRA_DIST += $(E2E_TESTS) tests/e2e/README tests/e2e/lib.sh \
 	tests/e2e/datagrams.py tests/e2e/peer.py tests/e2e/raw.py \
-	tests/e2e/exec_tty.py tests/e2e/www.py
+	tests/e2e/demo tests/e2e/exec_tty.py tests/e2e/resolver.py \
+	tests/e2e/www.py
 
 # --- plugins for tests, loaded from $SLUICE_TEST_PLUGINDIR ---
 #

@@ -322,6 +322,10 @@ for WHO in as_root as_user; do
 	signals
 	kills
 done
+for WHO in as_root as_user; do
+	CASE=$WHO
+	status "the demonstration" 0 "$WHO" bash "$HERE/demo"
+done
 CASE=
 refusals
 
