@@ -2,8 +2,9 @@
 /* dnsmsg.c - DNS messages: read, checked, built, cut
  *
  * One function walks names, one walks records; all else stands on these two.
- * A pointer must point before the run of labels it ends, so a walk only ever
- * goes backwards and a loop cannot be written down.
+ * A pointer must point before the run of labels it ends, and the labels there
+ * must end before it: a walk only ever goes backwards, and a loop cannot be
+ * written down.
  */
 #include "dnsmsg.h"
 
@@ -29,29 +30,30 @@ struct record {
 static int name_walk(const uint8_t *msg, size_t len, size_t at, uint8_t *wire,
 		     size_t *end)
 {
-	size_t floor = at, n = 0;
+	size_t floor = at, limit = len, n = 0;
 	int labels = 0, jumps = 0;
 
 	for (;;) {
 		uint8_t c;
 
-		if (at >= len)
+		if (at >= limit)
 			return -EBADMSG;
 		c = msg[at];
 		if ((c & 0xc0) == 0xc0) {
 			size_t to;
 
-			if (at + 2 > len || ++jumps > LABELS_MAX)
+			if (at + 2 > limit || ++jumps > LABELS_MAX)
 				return -EBADMSG;
 			if (jumps == 1)
 				*end = at + 2;
 			to = get_be16(msg + at) & 0x3fff;
 			if (to < DNSMSG_HEADER || to >= floor)
 				return -EBADMSG;
+			limit = floor;
 			floor = at = to;
 			continue;
 		}
-		if (c & 0xc0 || n + c + 1u > DNSMSG_WIRE || at + 1 + c > len)
+		if (c & 0xc0 || n + c + 1u > DNSMSG_WIRE || at + 1 + c > limit)
 			return -EBADMSG;
 		if (wire)
 			memcpy(wire + n, msg + at, c + 1u);

@@ -102,8 +102,8 @@ EXTRA_DIST += tests/unit/packets.h tests/unit/unit.h tests/unit/world.h
 # --- fuzz: one a line, sorted; fuzz.h says what belongs to a target ---
 
 FUZZ_TARGETS = \
-	tests/fuzz/replay_dnsmsg \
 	tests/fuzz/replay_conf \
+	tests/fuzz/replay_dnsmsg \
 	tests/fuzz/replay_frag \
 	tests/fuzz/replay_packet
 
@@ -134,7 +134,7 @@ E2E_TESTS = \
 
 TESTS += $(E2E_TESTS)
 EXTRA_DIST += $(E2E_TESTS) tests/e2e/README tests/e2e/lib.sh \
-	tests/e2e/datagrams.py tests/e2e/peer.py tests/e2e/raw.py \
+	tests/e2e/datagrams.py tests/e2e/dnspeer.py tests/e2e/peer.py tests/e2e/raw.py \
 	tests/e2e/demo tests/e2e/exec_tty.py tests/e2e/resolver.py \
 	tests/e2e/www.py
 

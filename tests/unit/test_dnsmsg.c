@@ -176,6 +176,9 @@ static const struct bad {
 	    "\1a\300\014\0\1\0\1"),
 	BAD("two pointers at each other", H("\1", "\1", "\0", "\0")
 	    "\1a\0\0\1\0\1" "\300\025\300\023\0\1\0\1\0\0\0\0\0\0"),
+	BAD("a name that runs through its own pointer", H("\1", "\1", "\0", "\0")
+	    "\4aa\7a\0\0\1\0\1" "\300\017\0\1\0\1\0\0\0\0\0\6"
+	    "\0\0\0\0\0\0"),
 	BAD("more records than fit", "\0\1\1\0\0\1\377\377\377\377\377\377"
 	    "\1a\0\0\1\0\1"),
 	BAD("an answer cut in its data", H("\1", "\1", "\0", "\0")
