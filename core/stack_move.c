@@ -292,10 +292,30 @@ void stack_flush(struct stack_conn *c)
 		stack_call(c, do_flush, NULL);
 }
 
+/* lwIP puts a FIN on the last segment that waits, and leaves it on the first
+ * part when it cuts that segment to the window: the app would see the end
+ * before the last bytes.  So it gets a segment of its own. */
+static void fin_apart(struct tcp_pcb *pcb)
+{
+	struct tcp_seg *last = pcb->unsent;
+
+	while (last && last->next)
+		last = last->next;
+	if (!last || !last->len || !(TCPH_FLAGS(last->tcphdr) & TCP_FIN))
+		return;
+	TCPH_UNSET_FLAG(last->tcphdr, TCP_FIN);
+	if (tcp_enqueue_flags(pcb, TCP_FIN) != ERR_OK)
+		TCPH_SET_FLAG(last->tcphdr, TCP_FIN);
+}
+
 static void do_shut(struct stack_conn *c, void *arg)
 {
 	(void)arg;
+	tcp_input_pcb = c->pcb; /* nothing is sent yet: see tell_read() */
 	tcp_shutdown(c->pcb, 0, 1);
+	tcp_input_pcb = NULL;
+	fin_apart(c->pcb);
+	tcp_output(c->pcb);
 }
 
 void stack_shut(struct stack_conn *c)
