@@ -82,6 +82,18 @@ u32_t sys_now(void)
 	return (u32_t)stack.gw->loop.now;
 }
 
+/* All from q on in one piece, which is good until the next call. */
+static struct iovec put_together(struct pbuf *p, struct pbuf *q)
+{
+	static uint8_t flat[65535];
+	u16_t skip = (u16_t)(p->tot_len - q->tot_len);
+
+	return (struct iovec){
+		.iov_base = flat,
+		.iov_len = pbuf_copy_partial(p, flat, q->tot_len, skip),
+	};
+}
+
 static err_t output(struct pbuf *p, int family, const void *src,
 		    const void *dst, u8_t ttl, u8_t tos)
 {
@@ -92,12 +104,12 @@ static err_t output(struct pbuf *p, int family, const void *src,
 	struct pbuf *q;
 	int n = STACK_IOV_FIRST;
 
-	for (q = p; q && n < STACK_IOV; q = q->next) {
+	for (q = p; q && n < STACK_IOV - 1; q = q->next) {
 		v[n].iov_base = q->payload;
 		v[n++].iov_len = q->len;
 	}
-	if (q)
-		return ERR_OK; /* cannot be sent; the app asks again */
+	if (q) /* a plugin sends by very small pieces */
+		v[n++] = put_together(p, q);
 	if (stack.at)
 		seg.mss = stack.at->app_mss;
 	seg.flow_id = stack.at ? stack.at->flow_id : 0;
