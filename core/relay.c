@@ -24,7 +24,7 @@
 #include "tcp_flow.h"
 
 #define RELAY_IOV      256
-#define RELAY_SHARE    (512u << 10) /* bytes a flow may move in a turn */
+#define RELAY_SHARE    (256u << 10) /* bytes a flow may move in a turn */
 #define RELAY_DRAIN_MS 1000
 
 static void failed(struct tcp_flow *tf, int err)
