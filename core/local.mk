@@ -75,6 +75,10 @@ core_libcore_la_SOURCES = \
 	core/registry.c \
 	core/registry.h \
 	core/relay.c \
+	core/rtnl.c \
+	core/rtnl.h \
+	core/sandbox.c \
+	core/sandbox.h \
 	core/settings.c \
 	core/settings.h \
 	core/stats.c \
@@ -149,8 +153,6 @@ sluice_SOURCES = \
 	core/exec.h \
 	core/main.c \
 	core/run.c \
-	core/run.h \
-	core/sandbox.c \
-	core/sandbox.h
+	core/run.h
 sluice_LDADD = $(CORE_LIBS)
 sluice_LDFLAGS = $(AM_LDFLAGS) $(PROGRAM_LDFLAGS)

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* netsetup.c - addresses, link and routes by rtnetlink
  *
- * One request, one answer, one socket for both: this is done a handful of
- * times in the life of a gateway.  The kernel's own words about an error
- * (NLMSGERR_ATTR_MSG) go to the user where there are any.
- *
  * Nothing has to be undone here: addresses and routes go with the device, and
  * a device that stays was somebody else's.
  */
@@ -15,9 +11,7 @@
 #include <ifaddrs.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
-#include <linux/netlink.h>
 #include <linux/nsfs.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -28,16 +22,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "rtnl.h"
 #include "settings.h"
 
-#define SAY_TEXT 160
 /* Packets the device holds for us: 500 is less than one window. */
 #define QUEUE_PKTS 2000
-
-struct request {
-	struct nlmsghdr n;
-	char body[512];
-};
 
 struct say {
 	char *text;
@@ -53,112 +42,6 @@ fail(const struct say *say, int err, const char *fmt, ...)
 	vsnprintf(say->text, say->len, fmt, ap);
 	va_end(ap);
 	return err;
-}
-
-/* --- messages ------------------------------------------------------------ */
-
-static void *begin(struct request *q, uint16_t type, uint16_t flags,
-		   size_t bytes)
-{
-	memset(q, 0, sizeof(*q));
-	q->n.nlmsg_len = NLMSG_LENGTH(bytes);
-	q->n.nlmsg_type = type;
-	q->n.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-	q->n.nlmsg_seq = 1;
-	return NLMSG_DATA(&q->n);
-}
-
-static struct rtattr *put(struct request *q, uint16_t type, const void *p,
-			  size_t len)
-{
-	struct rtattr *a = (void *)((char *)q + NLMSG_ALIGN(q->n.nlmsg_len));
-
-	a->rta_type = type;
-	a->rta_len = (unsigned short)RTA_LENGTH(len);
-	if (len)
-		memcpy(RTA_DATA(a), p, len);
-	q->n.nlmsg_len =
-		NLMSG_ALIGN(q->n.nlmsg_len) + (uint32_t)RTA_ALIGN(a->rta_len);
-	return a;
-}
-
-static void put_end(struct request *q, struct rtattr *nest)
-{
-	nest->rta_len =
-		(unsigned short)((char *)q + q->n.nlmsg_len - (char *)nest);
-}
-
-/* The kernel's explanation in an acknowledgement, into words (SAY_TEXT). */
-static void explanation(const struct nlmsghdr *n, char *words)
-{
-	const struct nlmsgerr *e = NLMSG_DATA(n);
-	const struct rtattr *a;
-	size_t at = sizeof(*e), left;
-
-	words[0] = 0;
-	if (!(n->nlmsg_flags & NLM_F_ACK_TLVS))
-		return;
-	if (!(n->nlmsg_flags & NLM_F_CAPPED))
-		at += e->msg.nlmsg_len - sizeof(e->msg);
-	left = n->nlmsg_len - NLMSG_HDRLEN;
-	if (NLMSG_ALIGN(at) > left)
-		return;
-	left -= NLMSG_ALIGN(at);
-	for (a = (void *)((char *)e + NLMSG_ALIGN(at)); RTA_OK(a, left);
-	     a = RTA_NEXT(a, left))
-		if (a->rta_type == NLMSGERR_ATTR_MSG)
-			snprintf(words, SAY_TEXT, " (%.*s)",
-				 (int)RTA_PAYLOAD(a), (char *)RTA_DATA(a));
-}
-
-union answer {
-	struct nlmsghdr n;
-	char bytes[4096];
-};
-
-/* Send, and wait for the answer: 0 or -errno, and what the kernel says about
- * it in words (SAY_TEXT bytes, "" or " (...)").  Without NLM_F_ACK the answer
- * is whatever was asked for, and may be looked at. */
-static int ask(const struct request *q, union answer *answer, char *words)
-{
-	const struct nlmsgerr *e = NLMSG_DATA(&answer->n);
-	int one = 1, fd, r;
-	ssize_t n;
-
-	words[0] = 0;
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
-	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
-	n = send(fd, q, q->n.nlmsg_len, 0);
-	if (n >= 0) {
-		do
-			n = recv(fd, answer, sizeof(*answer), 0);
-		while (n < 0 && errno == EINTR);
-	}
-	if (n < 0) {
-		r = -errno;
-	} else if (!NLMSG_OK(&answer->n, (size_t)n)) {
-		r = -EPROTO;
-	} else if (answer->n.nlmsg_type != NLMSG_ERROR) {
-		r = q->n.nlmsg_flags & NLM_F_ACK ? -EPROTO : 0;
-	} else if (answer->n.nlmsg_len < NLMSG_LENGTH(sizeof(*e))) {
-		r = -EPROTO;
-	} else {
-		r = e->error;
-		if (r)
-			explanation(&answer->n, words);
-	}
-	close(fd);
-	return r;
-}
-
-static int talk(const struct request *q, char *words)
-{
-	union answer answer;
-
-	return ask(q, &answer, words);
 }
 
 /* What to do about it, where that is plain. */
@@ -219,18 +102,18 @@ static void no_link_local(int index)
 {
 	uint8_t mode = IN6_ADDR_GEN_MODE_NONE;
 	struct rtattr *spec, *family;
-	char words[SAY_TEXT];
+	char words[RTNL_WORDS];
 	struct ifinfomsg *i;
-	struct request q;
+	struct rtnl_request q;
 
-	i = begin(&q, RTM_NEWLINK, 0, sizeof(*i));
+	i = rtnl_begin(&q, RTM_NEWLINK, 0, sizeof(*i));
 	i->ifi_index = index;
-	spec = put(&q, IFLA_AF_SPEC, NULL, 0);
-	family = put(&q, AF_INET6, NULL, 0);
-	put(&q, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof(mode));
-	put_end(&q, family);
-	put_end(&q, spec);
-	talk(&q, words);
+	spec = rtnl_put(&q, IFLA_AF_SPEC, NULL, 0);
+	family = rtnl_put(&q, AF_INET6, NULL, 0);
+	rtnl_put(&q, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof(mode));
+	rtnl_end(&q, family);
+	rtnl_end(&q, spec);
+	rtnl_talk(&q, words);
 }
 
 int netsetup_link_up(const char *ifname, uint32_t mtu, char *text,
@@ -238,9 +121,9 @@ int netsetup_link_up(const char *ifname, uint32_t mtu, char *text,
 {
 	const struct say say = { text, text_len };
 	uint32_t queue = QUEUE_PKTS;
-	char words[SAY_TEXT];
+	char words[RTNL_WORDS];
 	struct ifinfomsg *i;
-	struct request q;
+	struct rtnl_request q;
 	int index, r;
 
 	index = find(&say, ifname);
@@ -250,15 +133,15 @@ int netsetup_link_up(const char *ifname, uint32_t mtu, char *text,
 		return 0;
 	if (!is_up(ifname, 0))
 		no_link_local(index);
-	i = begin(&q, RTM_NEWLINK, 0, sizeof(*i));
+	i = rtnl_begin(&q, RTM_NEWLINK, 0, sizeof(*i));
 	i->ifi_index = index;
 	i->ifi_flags = IFF_UP;
 	i->ifi_change = IFF_UP;
 	if (mtu) {
-		put(&q, IFLA_MTU, &mtu, sizeof(mtu));
-		put(&q, IFLA_TXQLEN, &queue, sizeof(queue));
+		rtnl_put(&q, IFLA_MTU, &mtu, sizeof(mtu));
+		rtnl_put(&q, IFLA_TXQLEN, &queue, sizeof(queue));
 	}
-	r = talk(&q, words);
+	r = rtnl_talk(&q, words);
 	return r ? said(&say, r, ifname, "bring it up", words) : 0;
 }
 
@@ -304,9 +187,9 @@ int netsetup_address(const char *ifname, const struct prefix *p, char *text,
 		     size_t text_len)
 {
 	const struct say say = { text, text_len };
-	char words[SAY_TEXT], what[ADDR_TEXT + 32];
+	char words[RTNL_WORDS], what[ADDR_TEXT + 32];
 	struct ifaddrmsg *a;
-	struct request q;
+	struct rtnl_request q;
 	int index, r;
 
 	index = find(&say, ifname);
@@ -314,15 +197,15 @@ int netsetup_address(const char *ifname, const struct prefix *p, char *text,
 		return index;
 	if (has_address(ifname, &p->addr))
 		return 0;
-	a = begin(&q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*a));
+	a = rtnl_begin(&q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*a));
 	a->ifa_family = (uint8_t)family_of(&p->addr);
 	a->ifa_prefixlen = p->len;
 	/* Nobody else is in there: usable at once. */
 	a->ifa_flags = p->addr.family == 6 ? IFA_F_NODAD : 0;
 	a->ifa_index = (uint32_t)index;
-	put(&q, IFA_LOCAL, p->addr.ip, bytes_of(&p->addr));
-	put(&q, IFA_ADDRESS, p->addr.ip, bytes_of(&p->addr));
-	r = talk(&q, words);
+	rtnl_put(&q, IFA_LOCAL, p->addr.ip, bytes_of(&p->addr));
+	rtnl_put(&q, IFA_ADDRESS, p->addr.ip, bytes_of(&p->addr));
+	r = rtnl_talk(&q, words);
 	if (!r || r == -EEXIST)
 		return 0;
 	prefix_text(p, "add address", what, sizeof(what));
@@ -352,33 +235,47 @@ static struct prefix network_of(const struct prefix *p)
 	return net;
 }
 
-/* Does the route to net, which is there, go to this device? */
-static bool is_route_to(const struct prefix *net, int index)
+struct wanted_route {
+	struct prefix net;
+	int index;
+};
+
+static bool is_route(const struct nlmsghdr *n, const void *arg)
 {
-	char words[SAY_TEXT];
+	const struct wanted_route *want = arg;
+	const size_t bytes = bytes_of(&want->net.addr);
+	const struct rtmsg *m = NLMSG_DATA(n);
+	const uint8_t none[16] = { 0 };
+	const uint8_t *dst = none;
 	const struct rtattr *a;
-	union answer answer;
-	struct request q;
-	struct rtmsg *m;
+	bool there = false;
 	size_t left;
 
-	m = begin(&q, RTM_GETROUTE, 0, sizeof(*m));
-	q.n.nlmsg_flags = NLM_F_REQUEST;
+	if (n->nlmsg_type != RTM_NEWROUTE ||
+	    n->nlmsg_len < NLMSG_LENGTH(sizeof(*m)) ||
+	    m->rtm_dst_len != want->net.len || m->rtm_table != RT_TABLE_MAIN)
+		return false;
+	left = RTM_PAYLOAD(n);
+	for (a = RTM_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type == RTA_OIF && RTA_PAYLOAD(a) == sizeof(int))
+			there = !memcmp(RTA_DATA(a), &want->index, sizeof(int));
+		if (a->rta_type == RTA_DST && RTA_PAYLOAD(a) == bytes)
+			dst = RTA_DATA(a);
+	}
+	return there && !memcmp(dst, want->net.addr.ip, bytes);
+}
+
+/* Is there such a route already, by this device?  All are looked at: the
+ * kernel can only be asked for the route to an address. */
+static bool has_route(const struct prefix *net, int index)
+{
+	const struct wanted_route want = { *net, index };
+	struct rtnl_request q;
+	struct rtmsg *m;
+
+	m = rtnl_begin(&q, RTM_GETROUTE, 0, sizeof(*m));
 	m->rtm_family = (uint8_t)family_of(&net->addr);
-	m->rtm_dst_len = (uint8_t)(bytes_of(&net->addr) * 8);
-	m->rtm_flags = RTM_F_FIB_MATCH;
-	put(&q, RTA_DST, net->addr.ip, bytes_of(&net->addr));
-	if (ask(&q, &answer, words) || answer.n.nlmsg_type != RTM_NEWROUTE ||
-	    answer.n.nlmsg_len < NLMSG_LENGTH(sizeof(*m)))
-		return false;
-	m = NLMSG_DATA(&answer.n);
-	if (m->rtm_dst_len != net->len)
-		return false;
-	left = RTM_PAYLOAD(&answer.n);
-	for (a = RTM_RTA(m); RTA_OK(a, left); a = RTA_NEXT(a, left))
-		if (a->rta_type == RTA_OIF && RTA_PAYLOAD(a) == sizeof(index))
-			return !memcmp(RTA_DATA(a), &index, sizeof(index));
-	return false;
+	return rtnl_find(&q, is_route, &want);
 }
 
 int netsetup_route(const char *ifname, const struct prefix *to, char *text,
@@ -386,15 +283,15 @@ int netsetup_route(const char *ifname, const struct prefix *to, char *text,
 {
 	const struct say say = { text, text_len };
 	const struct prefix net = network_of(to);
-	char words[SAY_TEXT], what[ADDR_TEXT + 32];
-	struct request q;
+	char words[RTNL_WORDS], what[ADDR_TEXT + 32];
+	struct rtnl_request q;
 	struct rtmsg *m;
 	int index, r;
 
 	index = find(&say, ifname);
 	if (index < 0)
 		return index;
-	m = begin(&q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*m));
+	m = rtnl_begin(&q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*m));
 	m->rtm_family = (uint8_t)family_of(&net.addr);
 	m->rtm_dst_len = net.len;
 	m->rtm_table = RT_TABLE_MAIN;
@@ -402,13 +299,13 @@ int netsetup_route(const char *ifname, const struct prefix *to, char *text,
 	m->rtm_scope = net.addr.family == 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
 	m->rtm_type = RTN_UNICAST;
 	if (net.len)
-		put(&q, RTA_DST, net.addr.ip, bytes_of(&net.addr));
-	put(&q, RTA_OIF, &index, sizeof(index));
-	r = talk(&q, words);
+		rtnl_put(&q, RTA_DST, net.addr.ip, bytes_of(&net.addr));
+	rtnl_put(&q, RTA_OIF, &index, sizeof(index));
+	r = rtnl_talk(&q, words);
 	if (!r)
 		return 0;
 	prefix_text(&net, "add route", what, sizeof(what));
-	if (r == -EEXIST && is_route_to(&net, index))
+	if (r == -EEXIST && has_route(&net, index))
 		return 0;
 	if (r == -EEXIST)
 		return fail(&say, r,

@@ -26,6 +26,7 @@ UNIT_TESTS = \
 	tests/unit/test_host \
 	tests/unit/test_log \
 	tests/unit/test_loop \
+	tests/unit/test_netsetup \
 	tests/unit/test_options \
 	tests/unit/test_packet \
 	tests/unit/test_packet_build \
@@ -126,9 +127,12 @@ fuzz:
 # --- e2e: one a line, sorted ---
 
 E2E_TESTS = \
+	tests/e2e/clients.sh \
 	tests/e2e/dns.sh \
 	tests/e2e/exec.sh \
 	tests/e2e/icmp.sh \
+	tests/e2e/tcp-limits.sh \
+	tests/e2e/tcp.sh \
 	tests/e2e/tun.sh \
 	tests/e2e/udp.sh
 
