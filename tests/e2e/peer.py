@@ -6,11 +6,17 @@
 # Servers are on all addresses, IPv4 and IPv6, until they are killed:
 #
 #	echo PORT		TCP and UDP: what came goes back
-#	who PORT		TCP and UDP: tells the client its address and port
+#	who PORT		TCP and UDP: tells the client's address and port
+#				as they are seen here, TCP: and the ones it asked for
 #	source PORT BYTES	TCP: sends so many when the client has shut down
 #				its side, then closes
 #	sink PORT		TCP: reads all, then tells how many bytes
 #	reset PORT [BYTES]	TCP: resets after so many bytes were read
+#	talker PORT BYTES	TCP: sends so many, shuts down its side, reads the
+#				rest and prints how many bytes that were
+#	errors PORT		TCP: sends a line, reads to the end, prints "EOF"
+#				or the errno
+#	urgent PORT		TCP: tells what came in line, urgent bytes too
 #	sleeper PORT SECONDS	TCP: accepts, reads nothing for that long, then
 #				everything, and tells how many bytes
 #
@@ -19,11 +25,21 @@
 #	connect HOST PORT [SECONDS]	"connected", "ECONNREFUSED", ...
 #	half HOST PORT			shuts down its side at once, prints how
 #					many bytes came before the end
+#	ends HOST PORT BYTES N		as half, N times, and slowly, so that the end
+#					has to wait; prints how often bytes were
+#					missing
 #	pour HOST PORT SECONDS		writes until nothing moves for a second,
 #					prints how many bytes were taken
 #	until-end HOST PORT [BYTES]	sends so many, reads to the end: "EOF" or
 #					the errno
-#	abort HOST PORT			connects, sends, resets
+#	listen-half HOST PORT BYTES	reads to the end of what a talker says,
+#					then sends so many, prints what it read
+#	until-end-text HOST PORT	prints what came, in one line
+#	until-end-shut HOST PORT	reads a line, then closes
+#	upload HOST PORT BYTES		sends so many, prints the answer
+#	abort HOST PORT			connects, sends, waits for a line, resets
+#	oob HOST PORT			sends "a", urgent "!", "b"; prints the answer
+#	trickle HOST PORT N		N bytes, one segment each, echoed
 #	many HOST... PORT N		N connections to each, echoed, one by one
 #	hold HOST PORT N		N connections, held until stdin ends
 #	udp HOST PORT BYTES		one datagram, echoed: "same" or what not
@@ -129,7 +145,7 @@ def plain(who):
 
 def who(port):
     def handle(c):
-        c.sendall(plain(c.getpeername()).encode())
+        c.sendall((plain(c.getpeername()) + plain(c.getsockname())).encode())
         c.shutdown(socket.SHUT_WR)
         while c.recv(4096):
             pass
@@ -180,6 +196,48 @@ def reset_server(port, after=0):
     serve(port, handle)
 
 
+def talker(port, total):
+    def handle(c):
+        c.sendall(bytes(int(total)))
+        c.shutdown(socket.SHUT_WR)
+        n = 0
+        while True:
+            data = c.recv(65536)
+            if not data:
+                break
+            n += len(data)
+        print("talker heard", n, flush=True)
+
+    serve(port, handle)
+
+
+def errors(port):
+    def handle(c):
+        c.sendall(b"hello\n")
+        try:
+            while c.recv(65536):
+                pass
+            print("errors: EOF", flush=True)
+        except OSError as e:
+            print("errors:", name(e), flush=True)
+
+    serve(port, handle)
+
+
+def urgent(port):
+    def handle(c):
+        c.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        got = b""
+        while True:
+            data = c.recv(100)
+            if not data:
+                break
+            got += data
+        c.sendall(got)
+
+    serve(port, handle)
+
+
 def sleeper(port, seconds):
     def handle(c):
         time.sleep(float(seconds))
@@ -219,6 +277,23 @@ def half(host, port):
     print(n if good else "bytes changed")
 
 
+def ends(host, port, size, n):
+    bad = 0
+    for i in range(int(n)):
+        s = dial(host, port)
+        s.shutdown(socket.SHUT_WR)
+        got = 0
+        while True:
+            time.sleep(0.0005)
+            data = s.recv(20000 + 3000 * i)
+            if not data:
+                break
+            got += len(data)
+        bad += got != int(size)
+        s.close()
+    print("bad", bad)
+
+
 def pour(host, port, limit):
     s = dial(host, port)
     s.setblocking(False)
@@ -248,11 +323,63 @@ def until_end(host, port, size=0):
         print(name(e))
 
 
+def until_end_text(host, port):
+    s = dial(host, port)
+    print(" ".join(s.makefile().read().split("\n")))
+
+
+def until_end_shut(host, port):
+    s = dial(host, port)
+    s.recv(100)
+    s.close()
+
+
+def upload(host, port, size):
+    s = dial(host, port)
+    left = int(size)
+    while left:
+        left -= s.send(bytes(min(left, 1 << 18)))
+    s.shutdown(socket.SHUT_WR)
+    print(s.makefile().read().strip())
+
+
+def listen_half(host, port, size):
+    s = dial(host, port)
+    n = 0
+    while True:
+        data = s.recv(65536)
+        if not data:
+            break
+        n += len(data)
+    s.sendall(bytes(int(size)))
+    print(n)
+
+
 def abort(host, port):
     s = dial(host, port)
     s.sendall(b"hello")
     s.recv(5)
     reset(s)
+
+
+def oob(host, port):
+    s = dial(host, port)
+    s.sendall(b"a")
+    s.send(b"!", socket.MSG_OOB)
+    s.sendall(b"b")
+    s.shutdown(socket.SHUT_WR)
+    print(s.makefile().read())
+
+
+def trickle(host, port, n):
+    s = dial(host, port)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for i in range(int(n)):
+        s.sendall(bytes([i & 255]))
+        if s.recv(1) != bytes([i & 255]):
+            print("bad at", i)
+            return
+    print("good")
 
 
 def many(*args):
@@ -295,8 +422,11 @@ def udp(host, port, size):
 
 COMMANDS = {
     "echo": echo, "who": who, "source": source, "sink": sink,
-    "reset": reset_server, "sleeper": sleeper, "connect": connect,
-    "half": half, "pour": pour, "until-end": until_end, "abort": abort,
+    "reset": reset_server, "talker": talker, "errors": errors,
+    "urgent": urgent, "listen-half": listen_half, "upload": upload,
+    "until-end-text": until_end_text, "until-end-shut": until_end_shut, "oob": oob,
+    "trickle": trickle, "sleeper": sleeper, "connect": connect,
+    "half": half, "ends": ends, "pour": pour, "until-end": until_end, "abort": abort,
     "many": many, "hold": hold, "udp": udp,
 }
 
