@@ -199,12 +199,18 @@ int dgram_error_take(int fd, struct dgram_error *e)
 		.msg_controllen = sizeof(control),
 	};
 	struct sock_extended_err *ee;
+	socklen_t len = sizeof(int);
 	struct cmsghdr *c;
+	int pending;
 	ssize_t got;
 
 	got = recvmsg(fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT);
-	if (got < 0)
+	if (got < 0) {
+		/* An error the queue had no room for would be reported by
+		 * epoll for ever. */
+		getsockopt(fd, SOL_SOCKET, SO_ERROR, &pending, &len);
 		return 0;
+	}
 	e->err = 0;
 	e->local = e->pass = false;
 	e->type = e->code = 0;

@@ -104,6 +104,7 @@ static void trim(struct gateway *gw)
 		pool_trim(&gw->flow_pool[i]);
 	pool_trim(&gw->tun.bufs);
 	tcp_trim(gw);
+	udp_trim(gw);
 	pool_malloc_trim();
 }
 

@@ -21,6 +21,7 @@
 #include <netinet/ip_icmp.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -209,6 +210,8 @@ static bool is_silent(const struct flow *f, int why)
 {
 	if (why == SLUICE_WHY_DONE || why == SLUICE_WHY_STOP)
 		return true;
+	if (why == SLUICE_WHY_POLICY && f->gw->set.gateway.refuse == 1)
+		return true; /* gateway.refuse = drop */
 	return f->state == FLOW_OPEN && why == SLUICE_WHY_IDLE;
 }
 
@@ -425,7 +428,8 @@ const struct flow_type udp_type = {
 
 int udp_init(struct gateway *gw)
 {
-	struct udp *udp = malloc(sizeof(*udp));
+	/* The buffers of udp_trim() are whole pages, whatever their size. */
+	struct udp *udp = aligned_alloc(_Alignof(struct udp), sizeof(*udp));
 
 	if (!udp)
 		return -ENOMEM;
@@ -437,6 +441,16 @@ int udp_init(struct gateway *gw)
 	loop_work_init(&udp->flush, flush_work);
 	gw->udp = udp;
 	return 0;
+}
+
+/* The buffers that all sessions share grow with the largest burst. */
+void udp_trim(struct gateway *gw)
+{
+	struct udp_recv *r = &gw->udp->recv;
+
+	if (!gw->udp->used)
+		madvise(r->data, sizeof(r->data), MADV_DONTNEED);
+	gw->udp->used = false;
 }
 
 void udp_fini(struct gateway *gw)

@@ -9,6 +9,8 @@ extern const struct flow_type udp_type;
 
 int udp_init(struct gateway *gw);
 void udp_fini(struct gateway *gw);
+/* Give back what was not needed since the last call. */
+void udp_trim(struct gateway *gw);
 /* A checked datagram from the TUN (also several, p->gso_size); buf is where
  * it lies, or NULL. */
 void udp_up(struct gateway *gw, struct packet *p, struct tun_buf *buf);

@@ -183,7 +183,9 @@ static bool peer_of(const struct udp_flow *u, const union dgram_name *name,
 	if (!may_hear(u, from))
 		return false;
 	udp_as_seen(u, from);
-	return from->family == u->f.info.app.family;
+	/* This host's own loopback is not the app's to hear, unless by the
+	 * name that host-loopback gives it. */
+	return from->family == u->f.info.app.family && !addr_is_loopback(from);
 }
 
 static uint16_t gro_size(struct msghdr *m)
@@ -287,6 +289,7 @@ static void receive(struct udp_flow *u)
 	}
 	if (n <= 0)
 		return;
+	u->f.gw->udp->used = true;
 	deliver(u, r, n);
 	flow_touch(&u->f);
 }

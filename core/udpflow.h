@@ -57,7 +57,7 @@ struct udp_recv { /* what recvmmsg(2) fills */
 		struct cmsghdr align;
 		uint8_t bytes[CMSG_SPACE(sizeof(int))];
 	} control[UDP_RECV];
-	uint8_t data[UDP_RECV][65536];
+	uint8_t data[UDP_RECV][65536] __attribute__((aligned(65536)));
 };
 
 struct udp {
@@ -69,6 +69,7 @@ struct udp {
 					   kind: keys worth a look-up */
 	bool gso;                  /* the kernel has UDP_SEGMENT */
 	uint32_t mtu;              /* what the last EMSGSIZE said, 0: nothing */
+	bool used;                 /* recv was, since udp_trim() */
 
 	uint32_t out_n, room_n; /* used of out and room */
 	struct udp_out out[UDP_BATCH];

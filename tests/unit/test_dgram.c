@@ -154,6 +154,27 @@ static void the_error_queue_names_the_refusing_ipv6_host(void)
 	refused(6, 1, 4);
 }
 
+static void a_full_error_queue_leaves_no_error_behind(void)
+{
+	struct sluice_addr to = closed_port(4);
+	static struct dgram_error e;
+	union dgram_name name;
+	struct dgram_hop now;
+	struct pollfd p = { 0 };
+	int least = 1, taken = 0;
+
+	p.fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	CU_ASSERT_EQUAL(dgram_setup(p.fd, &now), 4);
+	setsockopt(p.fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
+	for (int i = 0; i < 200; i++)
+		sendto(p.fd, "hello", 5, 0, &name.sa, dgram_name(&name, &to));
+	while (dgram_error_take(p.fd, &e))
+		taken++;
+	CU_ASSERT(taken > 0 && taken < 100); /* the rest found no room */
+	CU_ASSERT_EQUAL(poll(&p, 1, 0), 0);  /* POLLERR is always wanted */
+	close(p.fd);
+}
+
 static void an_errno_of_sending_has_its_icmp_error(void)
 {
 	static const struct {
@@ -197,6 +218,7 @@ static const struct unit_test tests[] = {
 	UNIT(all_sessions_together_are_bounded),
 	UNIT(the_error_queue_names_the_refusing_host),
 	UNIT(the_error_queue_names_the_refusing_ipv6_host),
+	UNIT(a_full_error_queue_leaves_no_error_behind),
 	UNIT(an_errno_of_sending_has_its_icmp_error),
 	UNIT(other_sockets_are_refused),
 };

@@ -121,9 +121,8 @@ static void the_same_over_ipv6(void)
 	there_and_back(6);
 }
 
-static void size_both_ways(int family, size_t len)
+static void size_through(struct world *w, int family, size_t len)
 {
-	struct world *w = world_new(NULL, FORWARD);
 	struct sluice_addr app = world_app(family, 40001), dst;
 	int server = world_server(family, SOCK_DGRAM, &dst);
 	struct frag *frag = frag_new();
@@ -158,6 +157,14 @@ static void size_both_ways(int family, size_t len)
 	CU_ASSERT_TRUE(addr_equal(&p.src, &dst));
 	frag_free(frag);
 	close(server);
+	world_forget(w);
+}
+
+static void size_both_ways(int family, size_t len)
+{
+	struct world *w = world_new(NULL, FORWARD);
+
+	size_through(w, family, len);
 	world_end(w);
 }
 
@@ -177,6 +184,18 @@ static void ipv6_datagrams_of_all_sizes_pass_both_ways(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
 		size_both_ways(6, sizes[i]);
+}
+
+static void shared_buffers_may_be_given_back_between(void)
+{
+	struct world *w = world_new(NULL, FORWARD);
+
+	for (int i = 0; i < 3; i++) {
+		size_through(w, 4, 20000);
+		udp_trim(&w->gw); /* was used: keeps them */
+		udp_trim(&w->gw);
+	}
+	world_end(w);
 }
 
 static void a_batch_keeps_order_and_sizes(void)
@@ -573,6 +592,39 @@ static void an_unprotected_socket_sends_nothing(void)
 	world_end(w);
 }
 
+static void a_session_that_is_dropped_may_be_so_in_silence(void)
+{
+	struct world *w = world_new(NULL, FORWARD);
+	struct sluice_addr app = world_app(4, 40001), dst = world_host(4, 9);
+
+	w->gw.set.gateway.unprotected = 0;
+	w->gw.set.gateway.refuse = 1;
+	world_udp(w, &app, &dst, 64, "x", 1);
+	world_turns(w, 5);
+	CU_ASSERT_EQUAL(w->down_n, 0);
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, udp_open), 0);
+	world_end(w);
+}
+
+static void this_hosts_loopback_is_not_heard(void)
+{
+	struct world *w = world_new(NULL, FORWARD);
+	struct sluice_addr app = world_app(4, 40001), dst;
+	int server = world_server(4, SOCK_DGRAM, &dst);
+	struct sockaddr_storage from;
+	char buf[8];
+
+	world_udp(w, &app, &dst, 64, "x", 1);
+	CU_ASSERT_EQUAL(take(w, server, buf, sizeof(buf), &from), 1);
+	w->gw.set.loop4.family = 0; /* as if it had never been there */
+	answer(server, &from, "y", 1);
+	world_turns(w, 10);
+	CU_ASSERT_EQUAL(w->down_n, 0);
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, drop_filter), 1);
+	close(server);
+	world_end(w);
+}
+
 static void a_full_table_says_so(void)
 {
 	struct world *w = world_new(NULL, FORWARD);
@@ -829,6 +881,7 @@ static const struct unit_test tests[] = {
 	UNIT(the_same_over_ipv6),
 	UNIT(datagrams_of_all_sizes_pass_both_ways),
 	UNIT(ipv6_datagrams_of_all_sizes_pass_both_ways),
+	UNIT(shared_buffers_may_be_given_back_between),
 	UNIT(a_batch_keeps_order_and_sizes),
 	UNIT(a_burst_down_keeps_order_and_sizes),
 	UNIT(mapping_and_filtering_are_endpoint_independent),
@@ -845,6 +898,8 @@ static const struct unit_test tests[] = {
 	UNIT(dropped_ports_are_refused_at_once),
 	UNIT(only_silence_ends_a_session),
 	UNIT(an_unprotected_socket_sends_nothing),
+	UNIT(a_session_that_is_dropped_may_be_so_in_silence),
+	UNIT(this_hosts_loopback_is_not_heard),
 	UNIT(a_full_table_says_so),
 	UNIT(datagrams_wait_for_a_late_verdict),
 	UNIT(a_late_verdict_bounds_what_waits),
