@@ -120,8 +120,9 @@ void relay_down(struct tcp_flow *tf)
 				break;
 			}
 			/* Less than asked for: what comes next makes an
-			 * edge.  Not so the end of it all. */
-			if ((size_t)got < v.iov_len && !r->hup)
+			 * edge.  Not so the end of it all, and a read stops
+			 * before an urgent byte that is there. */
+			if ((size_t)got < v.iov_len && !r->to_end)
 				r->readable = false;
 			continue;
 		}
@@ -145,8 +146,8 @@ static void on_net(struct loop_fd *fd, uint32_t events)
 
 	if (tf->flow.state == FLOW_DEAD)
 		return;
-	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-		r->hup = true;
+	if (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		r->to_end = true;
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
 		r->readable = true;
 		relay_down(tf);
@@ -175,7 +176,8 @@ int relay_start(struct tcp_flow *tf, int fd)
 	r->net.fd = -1;
 	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 	err = loop_add(&tf->flow.gw->loop, &r->net, fd,
-		       EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, on_net);
+		       EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
+		       on_net);
 	if (err < 0) {
 		close(fd);
 		return err;

@@ -27,7 +27,7 @@ struct relay {
 	struct timer drain;    /* reset by the net: the app gets the rest */
 	bool on;
 	bool readable, writable; /* by the last edges of epoll */
-	bool hup;       /* the net will send no more: read to its end */
+	bool to_end;    /* FIN or urgent byte: a short read was not all */
 	bool eof, shut; /* FIN from the net, FIN to the net */
 	bool failed;    /* reset by the net */
 };
