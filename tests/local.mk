@@ -38,6 +38,7 @@ UNIT_TESTS = \
 	tests/unit/test_plugin_tcp_forward \
 	tests/unit/test_pool \
 	tests/unit/test_registry \
+	tests/unit/test_relay \
 	tests/unit/test_settings \
 	tests/unit/test_stats \
 	tests/unit/test_tcp \
@@ -93,6 +94,9 @@ APP_SOURCES = \
 	tests/unit/script.h \
 	tests/unit/world.h
 APP_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=util_now_ms
+
+tests_unit_test_relay_SOURCES = tests/unit/test_relay.c $(APP_SOURCES)
+tests_unit_test_relay_LDFLAGS = $(APP_LDFLAGS)
 
 tests_unit_test_tcp_SOURCES = tests/unit/test_tcp.c $(APP_SOURCES)
 tests_unit_test_tcp_LDFLAGS = $(APP_LDFLAGS)

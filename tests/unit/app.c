@@ -275,7 +275,7 @@ void app_segment(struct app *a, uint8_t flags, uint32_t seq, const void *data,
 {
 	uint8_t b[2048];
 	size_t head, options = 0;
-	uint32_t window = a->window >> a->shift;
+	uint32_t window = (a->full ? a->edge - a->nxt : a->window) >> a->shift;
 	uint8_t *h;
 	uint16_t sum;
 
@@ -302,8 +302,9 @@ void app_segment(struct app *a, uint8_t flags, uint32_t seq, const void *data,
 					     (uint32_t)(20 + options + len)),
 				 h, 20 + options + len));
 	memcpy(h + 16, &sum, 2);
-	if (flags & TCP_ACK && (int32_t)(a->nxt + a->window - a->edge) > 0)
-		a->edge = a->nxt + a->window;
+	window <<= a->shift;
+	if (flags & TCP_ACK && (int32_t)(a->nxt + window - a->edge) > 0)
+		a->edge = a->nxt + window;
 	world_up(a->w, b, head + 20 + options + len);
 }
 

@@ -37,6 +37,7 @@ struct app {
 	uint8_t shift, their_shift; /* window scales in force */
 	struct packet_syn offer;    /* of our SYN */
 	bool quiet;                 /* acknowledges nothing by itself */
+	bool full;                  /* offers no more than it did before */
 
 	/* What came. */
 	struct packet_syn theirs; /* options of the SYN-ACK */
