@@ -307,22 +307,38 @@ static void prefer_port(const struct dial *d)
 
 /* A datagram socket that stays unconnected is connected for a moment, to
  * see which way its packets would take.  What else may be wrong shows when
- * it sends. */
+ * it sends.  Disconnecting takes away the device a plugin may have bound the
+ * socket to, so that is put back. */
+static int look_where(struct dial *d, const struct sockaddr *sa, socklen_t len)
+{
+	static const struct sockaddr none = { .sa_family = AF_UNSPEC };
+	socklen_t size = sizeof(int);
+	int fd = d->info.fd;
+	int device = 0;
+
+	if (!d->gw->tun_here)
+		return 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &device, &size) < 0)
+		return -errno;
+	if (connect(fd, sa, len) < 0)
+		return 0;
+	if (is_loop(d))
+		return -ELOOP;
+	if (connect(fd, &none, sizeof(none)) < 0)
+		return -errno;
+	if (device && setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &device,
+				 sizeof(device)) < 0)
+		return -errno;
+	return 0;
+}
+
 static int connect_dgram(struct dial *d, const struct sockaddr *sa,
 			 socklen_t len)
 {
-	static const struct sockaddr none = { .sa_family = AF_UNSPEC };
-
 	if (d->info.proto == SLUICE_UDP)
 		prefer_port(d);
-	if (d->ask.flags & SLUICE_DIAL_UNCONNECTED) {
-		if (!d->gw->tun_here || connect(d->info.fd, sa, len) < 0)
-			return 0;
-		if (is_loop(d))
-			return -ELOOP;
-		return connect(d->info.fd, &none, sizeof(none)) < 0 ? -errno :
-								      0;
-	}
+	if (d->ask.flags & SLUICE_DIAL_UNCONNECTED)
+		return look_where(d, sa, len);
 	if (connect(d->info.fd, sa, len) < 0)
 		return -errno;
 	return is_loop(d) ? -ELOOP : 0;

@@ -22,7 +22,7 @@ struct asker { /* a protect plugin */
 	struct world *w;
 	int answer;
 	unsigned int asked;
-	bool was_connected, dials, cancels;
+	bool was_connected, dials, cancels, binds;
 	struct sluice_socket_info info;
 	struct sluice_socket *socket;
 };
@@ -79,6 +79,10 @@ static int protect(void *self, struct sluice_socket *s)
 		a->dials = false;
 		dial_start(a->w->gw, &ask);
 	}
+	if (a->binds)
+		CU_ASSERT_EQUAL(setsockopt(a->info.fd, SOL_SOCKET,
+					   SO_BINDTODEVICE, "lo", 2),
+				0);
 	if (a->cancels)
 		dial_cancel(a->w->dial);
 	return a->answer;
@@ -743,6 +747,31 @@ static void a_port_is_kept_or_its_parity(void)
 	}
 }
 
+/* What a plugin did to the socket stays done. */
+static void looking_where_packets_go_leaves_the_device(void)
+{
+	for (int family = 4; family <= 6; family += 2) {
+		struct world *w = world(family, 1, SLUICE_TAKE);
+		struct dial_ask a = ask_for(w, SLUICE_UDP);
+		char name[16] = "";
+		socklen_t len = sizeof(name);
+
+		w->gw->tun_here = true;
+		w->asker[0].binds = true;
+		a.flags = SLUICE_DIAL_UNCONNECTED;
+		a.prefer_port = 23459;
+		dial(w, &a);
+		wait_done(w);
+		CU_ASSERT_EQUAL(w->error.err, 0);
+		CU_ASSERT_EQUAL(getsockopt(w->fd, SOL_SOCKET, SO_BINDTODEVICE,
+					   name, &len),
+				0);
+		CU_ASSERT_STRING_EQUAL(name, "lo");
+		CU_ASSERT_EQUAL(port_of(w->fd), 23459);
+		world_end(w);
+	}
+}
+
 static void a_ping_socket_tells_its_kind(void)
 {
 	for (int family = 4; family <= 6; family += 2) {
@@ -928,6 +957,7 @@ static const struct unit_test tests[] = {
 	UNIT(no_descriptors_is_said_in_words),
 	UNIT(a_udp_socket_is_connected_unless_told),
 	UNIT(a_port_is_kept_or_its_parity),
+	UNIT(looking_where_packets_go_leaves_the_device),
 	UNIT(a_ping_socket_tells_its_kind),
 	UNIT(a_route_into_our_own_tun_is_refused),
 	UNIT(a_loop_is_explained_once_a_second),
