@@ -142,16 +142,29 @@ static bool holder_keeps(struct flow *f)
 	return verdict == SLUICE_TAKE;
 }
 
+static void never_resolved(const struct flow *f)
+{
+	char text[FLOW_TEXT];
+
+	if (f->holder && !f->dial)
+		log_limited(LOG_LEVEL_WARN,
+			    "%s: plugin %s answered LATER and did not decide "
+			    "in time",
+			    flow_text(f, text), f->holder->name);
+}
+
 static void on_idle(struct timer *t)
 {
 	struct flow *f = container_of(t, struct flow, idle);
 	uint64_t quiet = f->gw->loop.now - f->stats.seen_ms;
 
 	if (f->state == FLOW_WAIT) {
-		if (f->more)
+		if (f->more) {
 			flow_open_again(f);
-		else
+		} else {
+			never_resolved(f);
 			flow_refuse(f, SLUICE_WHY_TIMEOUT, NULL);
+		}
 		return;
 	}
 	if (quiet >= idle_limit(f)) {

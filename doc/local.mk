@@ -7,4 +7,22 @@ dist_man_MANS += \
 	doc/sluice.1 \
 	doc/sluice.ini.5
 
-EXTRA_DIST +=
+dist_doc_DATA = \
+	doc/plugin-guide.md
+templatedir = $(docdir)/template
+dist_template_DATA = \
+	doc/template/Makefile \
+	doc/template/port-guard.c \
+	doc/template/test.c
+
+# A stranger's plugin, out of the tree, against what was installed.
+installcheck-local:
+	rm -rf template.check && cp -r '$(DESTDIR)$(templatedir)' template.check
+	chmod -R u+w template.check
+	PKG_CONFIG_PATH='$(DESTDIR)$(pkgconfigdir)' \
+	PKG_CONFIG_SYSROOT_DIR='$(DESTDIR)' \
+		$(MAKE) -C template.check check CC='$(CC)'
+if DLOPEN
+	'$(DESTDIR)$(bindir)/sluice' plugins template.check/port-guard.so
+endif
+	rm -rf template.check
