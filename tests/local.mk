@@ -22,8 +22,8 @@ UNIT_TESTS = \
 	tests/unit/test_dnsmsg \
 	tests/unit/test_flowtab \
 	tests/unit/test_frag \
-	tests/unit/test_icmp \
 	tests/unit/test_host \
+	tests/unit/test_icmp \
 	tests/unit/test_log \
 	tests/unit/test_loop \
 	tests/unit/test_netsetup \
@@ -36,6 +36,7 @@ UNIT_TESTS = \
 	tests/unit/test_plugin_protect_mark \
 	tests/unit/test_plugin_protect_unix \
 	tests/unit/test_plugin_tcp_forward \
+	tests/unit/test_plugin_udp_forward \
 	tests/unit/test_pool \
 	tests/unit/test_registry \
 	tests/unit/test_relay \
@@ -84,6 +85,10 @@ tests_unit_test_plugin_protect_unix_CPPFLAGS = $(FAKE_CPPFLAGS)
 tests_unit_test_plugin_tcp_forward_SOURCES = tests/unit/test_plugin_tcp_forward.c \
 	plugins/tcp-forward.c $(FAKE_SOURCES)
 tests_unit_test_plugin_tcp_forward_CPPFLAGS = $(FAKE_CPPFLAGS)
+
+tests_unit_test_plugin_udp_forward_SOURCES = tests/unit/test_plugin_udp_forward.c \
+	plugins/udp-forward.c $(FAKE_SOURCES)
+tests_unit_test_plugin_udp_forward_CPPFLAGS = $(FAKE_CPPFLAGS)
 
 # Tests that speak TCP to a whole gateway (tests/unit/app.h): the clock of the
 # core is theirs.
