@@ -323,7 +323,7 @@ static void an_unknown_plugin_is_told_once_where_it_is_named(void)
 	CU_ASSERT_EQUAL(
 		strncmp(said, "x:2: [chain] tcp: there is no plugin 'x' (", 42),
 		0);
-	CU_ASSERT_PTR_NOT_NULL(strstr(said, "x:6: [y] plugin: /no/y.so: "));
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, "x:6: [y] plugin: "));
 	world_end(w);
 }
 
