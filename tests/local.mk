@@ -139,6 +139,7 @@ E2E_TESTS = \
 	tests/e2e/clients.sh \
 	tests/e2e/dns.sh \
 	tests/e2e/exec.sh \
+	tests/e2e/frag.sh \
 	tests/e2e/icmp.sh \
 	tests/e2e/plugins.sh \
 	tests/e2e/tcp-limits.sh \

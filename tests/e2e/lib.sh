@@ -404,6 +404,21 @@ sluice_fds()
 	find "/proc/$SLUICE_PID/fd" -mindepth 1 2>/dev/null | wc -l
 }
 
+# sluice_rss_below KIB: has memory a bound?  A sanitizer's own has none.
+sluice_rss_below()
+{
+	local now
+	now=$(sluice_rss)
+	echo "VmRSS $now KiB, bound $1"
+	sanitized || ((now < $1))
+}
+
+# Was it built with AddressSanitizer?
+sanitized()
+{
+	grep -q __asan_init "$SLUICE"
+}
+
 sluice_rss()
 {
 	awk '/^VmRSS/ { print $2 }' "/proc/$SLUICE_PID/status"

@@ -43,6 +43,7 @@
 #	many HOST... PORT N		N connections to each, echoed, one by one
 #	hold HOST PORT N		N connections, held until stdin ends
 #	udp HOST PORT BYTES		one datagram, echoed: "same" or what not
+#	udps HOST PORT BYTES N		N of them, one by one: how many were lost
 
 import errno
 import os
@@ -420,6 +421,23 @@ def udp(host, port, size):
         print(name(e))
 
 
+def udps(host, port, size, n):
+    family, _, _, _, to = address(host, port)
+    s = socket.socket(family, socket.SOCK_DGRAM)
+    s.settimeout(1)
+    s.connect(to)
+    lost = 0
+    for i in range(int(n)):
+        word = struct.pack("!I", i) + bytes(int(size) - 4)
+        s.send(word)
+        try:
+            while s.recv(65536) != word:
+                pass
+        except socket.timeout:
+            lost += 1
+    print("lost", lost)
+
+
 COMMANDS = {
     "echo": echo, "who": who, "source": source, "sink": sink,
     "reset": reset_server, "talker": talker, "errors": errors,
@@ -427,7 +445,7 @@ COMMANDS = {
     "until-end-text": until_end_text, "until-end-shut": until_end_shut, "oob": oob,
     "trickle": trickle, "sleeper": sleeper, "connect": connect,
     "half": half, "ends": ends, "pour": pour, "until-end": until_end, "abort": abort,
-    "many": many, "hold": hold, "udp": udp,
+    "many": many, "hold": hold, "udp": udp, "udps": udps,
 }
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@
 #	syns HOST N		SYNs to HOST, each from another port
 #	frags HOST PORT CASE	a fragmented UDP datagram: whole, reverse,
 #				overlap, first (only that); prints the answer
+#	flood HOST PORT N	first fragments that nothing follows
 #	syn HOST PORT [FLAGS]	one segment, prints the answer: "RST ACK ..."
 #	ask HEX			a packet; prints the ICMP error that came back
 #
@@ -274,6 +275,20 @@ def frags(w, host, port, case):
     print("whole" if got == len(whole) else "%d of %d" % (got, len(whole)))
 
 
+def flood(w, host, port, n):
+    v6 = ":" in host
+    src = APP6 if v6 else APP4
+    part = udp(src, host, 5557, int(port), bytes(1400))
+    for i in range(int(n)):
+        if v6:
+            ext = struct.pack("!BBHI", 17, 0, 1, i)
+            w.send(ip(src, host, 44, part, ext=ext))
+        else:
+            w.send(ip(src, host, 17, part, ident=i & 0xffff, frag=0x2000))
+        if i % 50 == 49:
+            time.sleep(0.002)
+
+
 def syn(w, host, port, flags="2"):
     src = APP6 if ":" in host else APP4
     flags = int(flags)
@@ -289,7 +304,7 @@ def ask(w, data):
 
 COMMANDS = {
     "spoof": spoof, "broken": broken, "noise": noise, "syns": syns,
-    "frags": frags, "syn": syn, "ask": ask,
+    "frags": frags, "flood": flood, "syn": syn, "ask": ask,
 }
 
 if __name__ == "__main__":

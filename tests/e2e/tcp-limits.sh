@@ -48,7 +48,7 @@ flood()
 		counted drop_limit "$((LIMITED + 1900))"
 	LIMITED=$(counter drop_limit)
 	check "TCP-3: memory stays flat" \
-		test $(($(sluice_rss) - rss)) -lt 10000
+		sluice_rss_below $((rss + 10000))
 	check "TCP-3: what was open stays so" kill -0 "$BG"
 	check "TCP-2: none of them waits any longer than it may" \
 		wait_for 6 counted tcp_open 1 1
@@ -60,7 +60,7 @@ flood()
 idle()
 {
 	local before each
-	if grep -q __asan_init "$SLUICE"; then
+	if sanitized; then
 		skip "TCP-6: memory of an idle connection" "sanitizer build"
 		return
 	fi
@@ -93,7 +93,7 @@ with_offload()
 	rm -f "$TMP"/keep* "$TMP"/idle*
 }
 
-if grep -q __asan_init "$SLUICE"; then
+if sanitized; then
 	skip "TCP-2: a dial ends after 30 s" "other builds wait for it"
 elif sluice_start; then
 	default_time_out

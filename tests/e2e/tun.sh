@@ -110,7 +110,7 @@ link_down_and_up()
 	check "TUN-6: a device that is down costs no CPU" \
 		test $(($(cpu_ms) - before)) -lt 300
 	check "TUN-7: what cannot be written is not piled up" \
-		test $(($(sluice_rss) - rss)) -lt 20000
+		sluice_rss_below $((rss + 20000))
 	ip -n "$NS_CLI" link set tun0 up
 	ip -n "$NS_CLI" route replace default dev tun0
 	ip -n "$NS_CLI" -6 route replace default dev tun0
