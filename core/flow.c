@@ -283,6 +283,8 @@ struct flow *flow_new(struct gateway *gw, const struct flow_type *type,
 	int lru = lru_of(type);
 	struct flow *f = NULL;
 
+	if (gw->stopping) /* plugins have been told that none comes */
+		return NULL;
 	if (gw->flow_pool[lru].used < gw->flow_limit[lru] || make_room(gw, lru))
 		f = pool_get(&gw->flow_pool[lru]);
 	if (!f) {
