@@ -136,21 +136,25 @@ fuzz:
 # --- e2e: one a line, sorted ---
 
 E2E_TESTS = \
+	tests/e2e/answers.sh \
 	tests/e2e/clients.sh \
 	tests/e2e/dns.sh \
 	tests/e2e/exec.sh \
 	tests/e2e/frag.sh \
 	tests/e2e/icmp.sh \
+	tests/e2e/loop.sh \
 	tests/e2e/plugins.sh \
+	tests/e2e/protect.sh \
 	tests/e2e/tcp-limits.sh \
 	tests/e2e/tcp.sh \
 	tests/e2e/tun.sh \
 	tests/e2e/udp.sh
 
 TESTS += $(E2E_TESTS)
-EXTRA_DIST += $(E2E_TESTS) tests/e2e/README tests/e2e/lib.sh \
-	tests/e2e/datagrams.py tests/e2e/dnspeer.py tests/e2e/peer.py tests/e2e/raw.py \
-	tests/e2e/demo tests/e2e/exec_tty.py tests/e2e/resolver.py \
+EXTRA_DIST += $(E2E_TESTS) tests/e2e/README tests/e2e/answers.py \
+	tests/e2e/datagrams.py tests/e2e/demo tests/e2e/dnspeer.py \
+	tests/e2e/exec_tty.py tests/e2e/lib.sh tests/e2e/peer.py \
+	tests/e2e/protector.py tests/e2e/raw.py tests/e2e/resolver.py \
 	tests/e2e/socksd.py tests/e2e/www.py
 
 # --- plugins for tests, loaded from $SLUICE_TEST_PLUGINDIR ---
