@@ -391,8 +391,10 @@ int tun_open(struct tun *t, struct loop *loop, struct stats *stats,
 		t->ops = *c->ops;
 	} else {
 		r = tundev_open(t, c, text, text_len);
-		if (r)
+		if (r) {
+			t->loop = NULL; /* tun_close() has nothing to do */
 			return r;
+		}
 	}
 	t->big = t->tso;
 	pool_init(&t->bufs, "tun", sizeof(struct tun_buf) + buf_bytes(t), 0, 0);

@@ -145,6 +145,7 @@ E2E_TESTS = \
 	tests/e2e/loop.sh \
 	tests/e2e/plugins.sh \
 	tests/e2e/protect.sh \
+	tests/e2e/run.sh \
 	tests/e2e/tcp-limits.sh \
 	tests/e2e/tcp.sh \
 	tests/e2e/tun.sh \
