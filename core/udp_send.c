@@ -36,6 +36,7 @@ static void mail_set_gso(struct msghdr *m, struct udp_mail *mail, uint16_t size)
 {
 	struct cmsghdr *c = &mail->control.align;
 
+	memset(&mail->control, 0, sizeof(mail->control));
 	c->cmsg_level = IPPROTO_UDP;
 	c->cmsg_type = UDP_SEGMENT;
 	c->cmsg_len = CMSG_LEN(sizeof(size));
