@@ -8,6 +8,7 @@ dist_man_MANS += \
 	doc/sluice.ini.5
 
 dist_doc_DATA = \
+	doc/architecture.md \
 	doc/plugin-guide.md
 templatedir = $(docdir)/template
 dist_template_DATA = \
