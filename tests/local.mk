@@ -41,6 +41,7 @@ UNIT_TESTS = \
 	tests/unit/test_registry \
 	tests/unit/test_relay \
 	tests/unit/test_settings \
+	tests/unit/test_stack \
 	tests/unit/test_stats \
 	tests/unit/test_tcp \
 	tests/unit/test_timer \
@@ -102,6 +103,9 @@ APP_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=util_now_ms
 
 tests_unit_test_relay_SOURCES = tests/unit/test_relay.c $(APP_SOURCES)
 tests_unit_test_relay_LDFLAGS = $(APP_LDFLAGS)
+
+tests_unit_test_stack_SOURCES = tests/unit/test_stack.c $(APP_SOURCES)
+tests_unit_test_stack_LDFLAGS = $(APP_LDFLAGS)
 
 tests_unit_test_tcp_SOURCES = tests/unit/test_tcp.c $(APP_SOURCES)
 tests_unit_test_tcp_LDFLAGS = $(APP_LDFLAGS)

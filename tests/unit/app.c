@@ -57,8 +57,8 @@ static void forget(struct app *a)
 		if (*at != a)
 			continue;
 		*at = a->next;
-		CU_ASSERT_EQUAL(a->holes, 0);
-		CU_ASSERT_EQUAL(a->beyond, 0);
+		CU_ASSERT_TRUE(a->lax || !a->holes);
+		CU_ASSERT_TRUE(a->lax || !a->beyond);
 		free(a->data);
 		return;
 	}
@@ -130,6 +130,8 @@ static void take_data(struct app *a, const struct packet *p)
 
 static void take_segment(struct app *a, const struct packet *p)
 {
+	if (a->deaf)
+		return;
 	a->segments++;
 	if (p->flags & TCP_RST) {
 		a->rsts++;
@@ -283,8 +285,11 @@ void app_segment(struct app *a, uint8_t flags, uint32_t seq, const void *data,
 		h = b + (a->src.family == 4 ? 20 : 40);
 		options = write_options(&a->offer, h + 20);
 		window = a->window;
+	} else {
+		options = a->options;
+		memset(b + (a->src.family == 4 ? 40 : 60), 1, options);
 	}
-	CU_ASSERT_FATAL(len + options + 60 <= 1500);
+	CU_ASSERT_FATAL(len + options + 60 <= 1520);
 	head = packet_ip_header(b, &a->src, &a->dst, PACKET_TCP, 64, 0,
 				(uint32_t)(20 + options + len), true, 0);
 	h = b + head;

@@ -38,6 +38,9 @@ struct app {
 	struct packet_syn offer;    /* of our SYN */
 	bool quiet;                 /* acknowledges nothing by itself */
 	bool full;                  /* offers no more than it did before */
+	bool deaf;                  /* all that comes is lost */
+	bool lax;                   /* against the rules itself: no counts */
+	uint8_t options;            /* bytes of them in later segments */
 
 	/* What came. */
 	struct packet_syn theirs; /* options of the SYN-ACK */

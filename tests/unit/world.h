@@ -22,7 +22,7 @@
 #include "log.h"
 #include "unit.h"
 
-#define WORLD_KEPT 2048 /* packets either way */
+#define WORLD_KEPT 16384 /* packets either way */
 
 struct world_packet {
 	uint8_t *data;
@@ -111,23 +111,25 @@ static inline int world_write(void *arg, const struct iovec *v, int n)
 }
 
 /* A network of our own where the system lets us, so that ports are free and
- * nobody else's packets come by. */
-static inline void world_alone(void)
+ * nobody else's packets come by.  True if so. */
+static inline bool world_alone(void)
 {
 	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	static bool done;
+	static bool done, alone;
 	int fd;
 
 	if (done)
-		return;
+		return alone;
 	done = true;
 	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET)) {
 		printf("# on the network of this host: %s\n", strerror(errno));
-		return;
+		return false;
 	}
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	CU_ASSERT_EQUAL_FATAL(ioctl(fd, SIOCSIFFLAGS, &ifr), 0);
 	close(fd);
+	alone = true;
+	return true;
 }
 
 static inline void world_report(void *arg, const char *text)
