@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 
 #include "dgram.h"
+#include "udpflow.h"
 #include "world.h"
 
 #define CHAIN(udp) \
@@ -227,6 +228,108 @@ static void a_batch_keeps_order_and_sizes(void)
 	}
 	close(server);
 	world_end(w);
+}
+
+/* n datagrams of 1400 bytes in one batch, over a session that is there. */
+static void batch_up(struct world *w, int server, const struct sluice_addr *app,
+		     const struct sluice_addr *dst, int n, bool df)
+{
+	uint8_t head[PACKET_HEADERS_MAX];
+	struct iovec v[2] = { { head, 0 }, { large, 1400 } };
+	struct sockaddr_storage from;
+	char buf[8];
+
+	world_udp(w, app, dst, 64, "x", 1);
+	CU_ASSERT_EQUAL(take(w, server, buf, sizeof(buf), &from), 1);
+	for (int i = 0; i < n; i++) {
+		put_be16(large, (uint16_t)i);
+		v[0].iov_len = packet_udp_header(head, app, dst, 64, 0, df, 1,
+						 v + 1, 1, false);
+		world_up_piece(w, v, 2);
+	}
+	world_turns(w, 4);
+}
+
+static void all_arrive(struct world *w, int server, int n)
+{
+	struct sockaddr_storage from;
+	static uint8_t buf[2048];
+
+	for (int i = 0; i < n; i++) {
+		CU_ASSERT_EQUAL_FATAL(take(w, server, buf, sizeof(buf), &from),
+				      1400);
+		CU_ASSERT_EQUAL(get_be16(buf), i);
+	}
+}
+
+static void kernels_without_gso_get_one_by_one(void)
+{
+	struct world *w = world_new(NULL, FORWARD);
+	struct sluice_addr app = world_app(4, 40001), dst;
+	int server = world_server(4, SOCK_DGRAM, &dst);
+
+	w->gw.udp->gso = false;
+	batch_up(w, server, &app, &dst, 100, true);
+	all_arrive(w, server, 100);
+	close(server);
+	world_end(w);
+}
+
+/* The MTU of our own loopback; false: it is the host's. */
+static bool narrow_loopback(int mtu)
+{
+	struct ifreq ifr = { .ifr_name = "lo", .ifr_mtu = mtu };
+	bool ok;
+	int fd;
+
+	if (!world_alone())
+		return false;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ok = !ioctl(fd, SIOCSIFMTU, &ifr);
+	close(fd);
+	return ok;
+}
+
+static void a_run_too_large_for_the_path_is_cut_by_the_kernel(void)
+{
+	struct sluice_addr app = world_app(4, 40001), dst;
+	struct world *w;
+	int server;
+
+	if (!narrow_loopback(1300))
+		UNIT_SKIP("the loopback is not ours");
+	w = world_new(NULL, FORWARD);
+	server = world_server(4, SOCK_DGRAM, &dst);
+	batch_up(w, server, &app, &dst, 20, false);
+	all_arrive(w, server, 20);
+	CU_ASSERT_EQUAL(w->down_n, 0);
+	close(server);
+	world_end(w);
+	narrow_loopback(65536);
+}
+
+static void a_whole_run_too_large_for_the_path_says_so(void)
+{
+	struct sluice_addr app = world_app(4, 40001), dst, gw;
+	struct packet p;
+	struct world *w;
+	int server;
+
+	if (!narrow_loopback(1300))
+		UNIT_SKIP("the loopback is not ours");
+	w = world_new(NULL, FORWARD);
+	server = world_server(4, SOCK_DGRAM, &dst);
+	gw = world_gateway(4);
+	batch_up(w, server, &app, &dst, 20, true);
+	CU_ASSERT_EQUAL_FATAL(w->down_n, 20);
+	for (int i = 0; i < 20; i++) {
+		is_icmp(w, i, 3, 4, &gw, &app, &dst);
+		p = world_down(w, i);
+		CU_ASSERT_EQUAL(get_be16(p.l4 + 6), 1300);
+	}
+	close(server);
+	world_end(w);
+	narrow_loopback(65536);
 }
 
 static void a_burst_down_keeps_order_and_sizes(void)
@@ -883,6 +986,9 @@ static const struct unit_test tests[] = {
 	UNIT(ipv6_datagrams_of_all_sizes_pass_both_ways),
 	UNIT(shared_buffers_may_be_given_back_between),
 	UNIT(a_batch_keeps_order_and_sizes),
+	UNIT(kernels_without_gso_get_one_by_one),
+	UNIT(a_run_too_large_for_the_path_is_cut_by_the_kernel),
+	UNIT(a_whole_run_too_large_for_the_path_says_so),
 	UNIT(a_burst_down_keeps_order_and_sizes),
 	UNIT(mapping_and_filtering_are_endpoint_independent),
 	UNIT(a_pair_has_a_socket_of_its_own),
