@@ -234,13 +234,13 @@ static int add_chain(struct build *b, int class, const char *const *names)
 	size_t n = 0;
 	int err = 0;
 
-	while (names[n])
+	while (names && names[n])
 		n++;
 	b->ch->of[class] = calloc(n + 1, sizeof(*b->ch->of[class]));
 	if (!b->ch->of[class])
 		return -ENOMEM;
-	for (; !err && *names; names++)
-		err = add_name(b, class, *names);
+	for (size_t i = 0; !err && i < n; i++)
+		err = add_name(b, class, names[i]);
 	return err;
 }
 

@@ -35,12 +35,13 @@
 int gateway_load(struct gateway *gw)
 {
 	const char *const *names[CHAIN_CLASSES];
+	int wrong = settings_load(&gw->set, &gw->conf), err;
 
-	if (settings_load(&gw->set, &gw->conf) < 0)
-		return -EINVAL;
 	for (int i = 0; i < CHAIN_CLASSES; i++)
 		names[i] = gw->set.chain.of[i];
-	return chain_build(&gw->chains, gw, &gw->registry, &gw->conf, names);
+	/* Also where something is wrong already: all mistakes in one go. */
+	err = chain_build(&gw->chains, gw, &gw->registry, &gw->conf, names);
+	return wrong ? wrong : err;
 }
 
 /* Every flow has a socket, so the descriptor limit is what bounds them, in

@@ -306,7 +306,7 @@ int options_define(struct conf *c, const char *section, const struct options *o,
 			memcpy(&text, field, sizeof(text));
 		else
 			text = optvalue_text(&row, field, buf, sizeof(buf));
-		err = conf_define(c, section, row.key, text);
+		err = text ? conf_define(c, section, row.key, text) : -ENOMEM;
 	}
 	return err;
 }

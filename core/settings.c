@@ -296,8 +296,18 @@ static void read_all(struct settings *s, struct conf *c)
 	check_chain(s, c);
 }
 
-/* With a mistake in one of the tables a list may be NULL: then nothing is
- * read further. */
+/* Without memory a list may be NULL; with mistakes it is not. */
+static bool is_whole(const struct settings *s)
+{
+	const struct set_tun *t = &s->tun;
+
+	for (int i = 0; i < CHAIN_CLASSES; i++)
+		if (!s->chain.of[i])
+			return false;
+	return t->name && t->netns && t->address && t->gateway && t->source &&
+	       t->routes && t->host_loopback;
+}
+
 int settings_load(struct settings *s, struct conf *c)
 {
 	const struct settings_section *part;
@@ -306,18 +316,19 @@ int settings_load(struct settings *s, struct conf *c)
 
 	memset(s, 0, sizeof(*s));
 	rename_synonyms(c);
-	for (part = settings_sections; part->name; part++) {
+	for (part = settings_sections; part->name && !err; part++) {
 		o = (struct options *)((char *)s + part->options_at);
-		if (options_load(o, c, part->name, part->table,
-				 sizeof(*part->table), part->bytes, NULL))
-			continue;
+		options_load(o, c, part->name, part->table,
+			     sizeof(*part->table), part->bytes, NULL);
+		if (!o->values)
+			break;
 		memcpy((char *)s + part->values_at, o->values, part->bytes);
 		err = options_define(c, part->name, o, part->table,
 				     sizeof(*part->table));
-		if (err)
-			conf_error(c, NULL, "%s", strerror(-err));
 	}
-	if (c->errors == before)
+	if (err)
+		conf_error(c, NULL, "%s", strerror(-err));
+	if (is_whole(s))
 		read_all(s, c);
 	return c->errors == before ? 0 : -EINVAL;
 }

@@ -72,7 +72,8 @@ struct settings {
 };
 
 /* All core sections out of c; mistakes are reported through c.  0 or
- * -EINVAL; settings_fini() in either case. */
+ * -EINVAL; settings_fini() in either case, and what was well is there, so that
+ * chain_build() can look for more mistakes. */
 int settings_load(struct settings *s, struct conf *c);
 void settings_fini(struct settings *s);
 

@@ -237,6 +237,7 @@ tests_libabi_la_SOURCES = tests/abi_layout.c
 # --- tree ---
 
 TREE_TESTS = \
+	tests/conf/golden \
 	tests/documents \
 	tests/format \
 	tests/hardening \
@@ -246,7 +247,11 @@ TREE_TESTS = \
 	tests/spdx
 
 TESTS += $(TREE_TESTS)
-EXTRA_DIST += $(TREE_TESTS)
+EXTRA_DIST += $(TREE_TESTS) \
+	tests/conf/form.ini tests/conf/form.out \
+	tests/conf/good.ini tests/conf/good.out \
+	tests/conf/typos.ini tests/conf/typos.out \
+	tests/conf/values.ini tests/conf/values.out
 
 # --- the benchmark: "make bench", "make bench BENCHFLAGS=--quick" ---
 
