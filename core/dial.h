@@ -28,22 +28,22 @@ struct dial;
 
 /* Why a dial failed, for the truth to the app. */
 struct dial_error {
-	int err;		/* positive errno */
-	uint8_t family;		/* 4, 6: an ICMP error came; 0: none */
+	int err;        /* positive errno */
+	uint8_t family; /* 4, 6: an ICMP error came; 0: none */
 	uint8_t type, code;
-	uint32_t extra;		/* MTU */
+	uint32_t extra;          /* MTU */
 	struct sluice_addr from; /* who sent it */
 };
 
-#define DIAL_PING 0x100u	/* proto 1 or 58: a ping socket */
+#define DIAL_PING 0x100u /* proto 1 or 58: a ping socket */
 
 struct dial_ask {
-	uint8_t proto;		/* SLUICE_TCP, SLUICE_UDP, 1, 58 */
-	struct sluice_addr to;	/* host-loopback is mapped here, not before */
-	uint64_t flow_id;	/* 0: none; told to protect, and in the log */
-	uint32_t timeout_ms;	/* 0: 30 s */
-	uint32_t flags;		/* SLUICE_DIAL_UNCONNECTED */
-	uint16_t prefer_port;	/* UDP: bind to it if it is free
+	uint8_t proto;         /* SLUICE_TCP, SLUICE_UDP, 1, 58 */
+	struct sluice_addr to; /* host-loopback is mapped here, not before */
+	uint64_t flow_id;      /* 0: none; told to protect, and in the log */
+	uint32_t timeout_ms;   /* 0: 30 s */
+	uint32_t flags;        /* SLUICE_DIAL_UNCONNECTED */
+	uint16_t prefer_port;  /* UDP: bind to it if it is free
 				   (RFC 4787 REQ-4), else same parity, else any */
 	/* fd is the caller's: non-blocking, close-on-exec; -1 with e.  The
 	 * dial is gone when it is called.  A ping socket is SOCK_RAW where
@@ -54,14 +54,14 @@ struct dial_ask {
 
 #define DIAL_LOOPS 8
 
-struct dials {			/* of a gateway */
-	struct list all;	/* that done() is still to be called for */
-	struct list held;	/* given up, but a plugin has the socket */
-	uint32_t held_n;
+struct dials {            /* of a gateway */
+	struct list all;  /* that done() is still to be called for, but: */
+	struct list held; /* in the hands of a protect plugin */
+	uint32_t held_n;  /* of these, given up */
 	struct pool pool;
-	bool asking;		/* the protect chain is at work */
-	atomic_bool rung;	/* somebody resolved a socket */
-	struct dial_loop {	/* sockets whose SYN came back to us */
+	bool asking;       /* the protect chain is at work */
+	atomic_bool rung;  /* somebody resolved a socket */
+	struct dial_loop { /* sockets whose SYN came back to us */
 		struct sluice_addr local;
 		uint64_t until;
 	} loops[DIAL_LOOPS];
@@ -70,7 +70,7 @@ struct dials {			/* of a gateway */
 
 /* NULL: no memory (done is not called). */
 struct dial *dial_start(struct gateway *gw, const struct dial_ask *ask);
-void dial_cancel(struct dial *d);	/* NULL is fine */
+void dial_cancel(struct dial *d); /* NULL is fine */
 
 /* The protect chain on fd, now: 0, -EPERM, -EAGAIN (a plugin wants time). */
 int dial_protect(struct gateway *gw, int fd, uint8_t proto,

@@ -14,7 +14,7 @@
 
 #include "chain.h"
 
-struct host;			/* of an instance, private to host.c */
+struct host; /* of an instance, private to host.c */
 
 extern const struct sluice_core_api host_api;
 
