@@ -32,6 +32,7 @@ UNIT_TESTS = \
 	tests/unit/test_packet_build \
 	tests/unit/test_peerset \
 	tests/unit/test_plugin_answer \
+	tests/unit/test_plugin_dns_upstream \
 	tests/unit/test_plugin_flow_log \
 	tests/unit/test_plugin_protect_mark \
 	tests/unit/test_plugin_protect_unix \
@@ -70,6 +71,13 @@ FAKE_CPPFLAGS = $(AM_CPPFLAGS) -DSLUICE_STATIC
 tests_unit_test_plugin_answer_SOURCES = tests/unit/test_plugin_answer.c \
 	tests/plugins/echo.c tests/plugins/fixed.c $(FAKE_SOURCES)
 tests_unit_test_plugin_answer_CPPFLAGS = $(FAKE_CPPFLAGS)
+
+tests_unit_test_plugin_dns_upstream_SOURCES = \
+	tests/unit/test_plugin_dns_upstream.c \
+	plugins/dns-upstream/ask.c plugins/dns-upstream/dns-upstream.c \
+	plugins/dns-upstream/servers.c plugins/dns-upstream/wire.c \
+	$(FAKE_SOURCES)
+tests_unit_test_plugin_dns_upstream_CPPFLAGS = $(FAKE_CPPFLAGS)
 
 tests_unit_test_plugin_flow_log_SOURCES = tests/unit/test_plugin_flow_log.c \
 	plugins/flow-log.c $(FAKE_SOURCES)
