@@ -152,6 +152,7 @@ E2E_TESTS = \
 	tests/e2e/clients.sh \
 	tests/e2e/dns.sh \
 	tests/e2e/exec.sh \
+	tests/e2e/flow-log.sh \
 	tests/e2e/frag.sh \
 	tests/e2e/icmp.sh \
 	tests/e2e/loop.sh \

@@ -96,7 +96,7 @@ with_unix()
 {
 	# shellcheck disable=SC2086 # two words
 	sluice_start $dns chain.protect=protect-unix \
-		protect-unix.path="$sock" "$@"
+		protect-unix.path="$sock"
 }
 
 CASE="protect-unix"
