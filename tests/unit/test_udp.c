@@ -544,6 +544,34 @@ static void an_error_never_eats_a_datagram(void)
 	world_end(w);
 }
 
+static void no_route_says_so_and_the_session_stays(void)
+{
+	if (!world_alone())
+		UNIT_SKIP("the host may have routes");
+	for (int family = 4; family <= 6; family += 2) {
+		struct world *w = world_new(NULL, FORWARD);
+		struct sluice_addr app = world_app(family, 40001), dst;
+		struct sluice_addr gw = world_gateway(family);
+		struct sluice_addr away = { .family = (uint8_t)family,
+					    .port = 9,
+					    .ip = { 0x20, 1, 0xd, 0xb8 } };
+		int server = world_server(family, SOCK_DGRAM, &dst);
+		struct sockaddr_storage from;
+		char buf[8];
+
+		for (int i = 0; i < 2; i++) {
+			world_udp(w, &app, &away, 64, "x", 1);
+			CU_ASSERT_TRUE_FATAL(world_wait(w, i + 1));
+			is_icmp(w, i, family == 4 ? 3 : 1, 0, &gw, &app, &away);
+		}
+		world_udp(w, &app, &dst, 64, "x", 1);
+		CU_ASSERT_EQUAL(take(w, server, buf, sizeof(buf), &from), 1);
+		CU_ASSERT_EQUAL(port_of(&from), app.port);
+		close(server);
+		world_end(w);
+	}
+}
+
 static void a_ttl_that_ends_here_says_so(void)
 {
 	for (int family = 4; family <= 6; family += 2) {
@@ -999,6 +1027,7 @@ static const struct unit_test tests[] = {
 	UNIT(a_closed_port_says_so),
 	UNIT(a_closed_ipv6_port_says_so),
 	UNIT(an_error_never_eats_a_datagram),
+	UNIT(no_route_says_so_and_the_session_stays),
 	UNIT(a_ttl_that_ends_here_says_so),
 	UNIT(ttl_and_dscp_pass_one_less_and_alike),
 	UNIT(dropped_ports_are_refused_at_once),
