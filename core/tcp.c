@@ -21,9 +21,9 @@
 #include "log.h"
 #include "tcp_flow.h"
 
-#define TCP_HELD_MAX  140  /* a SYN: 60 + 60 bytes and some extensions */
-#define TCP_DIALS_MAX 1024 /* waiting for an answer at once, TCP-3 */
-#define TCP_SEND_AT  (64u << 10) /* do not wait for the end of the turn */
+#define TCP_HELD_MAX  140         /* a SYN: 60 + 60 bytes and some extensions */
+#define TCP_DIALS_MAX 1024        /* waiting for an answer at once, TCP-3 */
+#define TCP_SEND_AT   (64u << 10) /* do not wait for the end of the turn */
 #define TCP_SERVICES  4
 #define TCP_IDLE_MS   7440000 /* RFC 5382, REQ-5 */
 #define TCP_HALF_MS   240000  /* the same, transitory */
@@ -435,10 +435,8 @@ void tcp_up(struct gateway *gw, struct packet *p, struct tun_buf *buf)
 			on_waiting(tf, p);
 		return;
 	}
-	if (p->data_len) {
-		f->stats.up_bytes += p->data_len;
-		flow_touch(f);
-	}
+	f->stats.up_bytes += p->data_len;
+	flow_touch(f); /* a keepalive counts, RFC 5382 REQ-5 */
 	tcp_mark(tf);
 	stack_up(&tf->conn, p, buf);
 }

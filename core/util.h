@@ -23,8 +23,8 @@
 #else
 #define SCRATCH
 #endif
-#define MIN(a, b)   ((a) < (b) ? (a) : (b))
-#define MAX(a, b)   ((a) > (b) ? (a) : (b))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
 
 /* A doubly linked list: the head is a node too.  An unlinked node points to
  * itself, so that list_del() twice is harmless. */
