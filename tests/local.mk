@@ -19,6 +19,7 @@ UNIT_TESTS = \
 	tests/unit/test_csum \
 	tests/unit/test_dgram \
 	tests/unit/test_dial \
+	tests/unit/test_dns \
 	tests/unit/test_dnsmsg \
 	tests/unit/test_flowtab \
 	tests/unit/test_frag \
