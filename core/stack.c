@@ -192,9 +192,18 @@ void stack_open_cwnd(struct tcp_pcb *pcb)
 
 /* ----------------------------------------------------------- the clock */
 
+/* What a closed window held back may have been acknowledged after all (it was
+ * sent once, and put back to be sent again): lwIP leaves its timer for probes
+ * running then, and asserts that it has something to probe with. */
+static void stop_probes(struct tcp_pcb *pcb)
+{
+	if (!pcb->unsent)
+		pcb->persist_backoff = 0;
+}
+
 static void do_tick(struct stack_conn *c, void *ticks)
 {
-	(void)c;
+	stop_probes(c->pcb);
 	tcp_fasttmr();
 	if (!stack.slow || !tcp_active_pcbs)
 		return;
