@@ -191,6 +191,7 @@ void flow_touch(struct flow *f)
 void flow_half(struct flow *f)
 {
 	f->half = true;
+	flow_touch(f);
 	flow_set_idle(f);
 }
 
