@@ -24,6 +24,7 @@ struct pbuf;
 struct stack_conn {
 	struct tcp_pcb *pcb; /* NULL: gone (reset, or both ends closed) */
 	struct pbuf *up_head, *up_tail; /* what came, in order */
+	struct pbuf *up_settled;        /* to here nothing moves any more */
 	uint32_t up_bytes;              /* in that queue */
 	uint32_t up_taken;              /* consumed from the first piece */
 	uint32_t unread;                /* consumed but not told to lwIP yet */
@@ -53,7 +54,8 @@ void stack_up(struct stack_conn *c, struct packet *p, struct tun_buf *buf);
 /* Up: look, then consume; the app's window opens by what was consumed. */
 size_t stack_peek(const struct stack_conn *c, struct iovec *v, size_t *n);
 void stack_consume(struct stack_conn *c, size_t len);
-/* Copy what stays queued at the end of a turn out of big read buffers. */
+/* Copy what stays queued out of buffers much larger than it.  What was
+ * settled stays where it is until it is consumed. */
 void stack_settle(struct stack_conn *c);
 
 /* Down: room in bytes; write by reference (p stays until acked). */

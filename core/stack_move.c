@@ -4,7 +4,8 @@
  * Up: a segment is the read buffer itself, wrapped as a pbuf; what lwIP finds
  * in order is queued, by reference, until the net's side took it.  The queue
  * is linked by pbuf->next alone: tot_len, being 16 bit, means nothing in it.
- * Data that must wait leaves a big read buffer, which it would pin.
+ * What must wait leaves a buffer much larger than itself, once, for a bin that
+ * takes many such pieces: a sender of single bytes pins no memory beyond them.
  *
  * Down: written by reference; lwIP tells when it was acknowledged.
  */
@@ -18,6 +19,10 @@ struct stack_ref {
 	struct pbuf_custom pc;
 	struct tun_buf *buf;
 };
+#define BIN       0x80u /* in pbuf.flags, where lwIP has nothing */
+#define BIN_LEAST 200u  /* with the headers of pbuf and pool */
+#define BIN_MOST  4000u
+
 _Static_assert(sizeof(struct stack_ref) <= sizeof(((struct tun_buf *)0)->user),
 	       "tun_buf.user too small");
 
@@ -176,6 +181,8 @@ void stack_consume(struct stack_conn *c, size_t len)
 	while ((p = c->up_head) && len >= p->len) {
 		len -= p->len;
 		c->up_head = p->next;
+		if (p == c->up_settled)
+			c->up_settled = NULL;
 		p->next = NULL;
 		pbuf_free(p);
 	}
@@ -186,26 +193,69 @@ void stack_consume(struct stack_conn *c, size_t len)
 	}
 }
 
+/* A bin is a pbuf that takes more than one piece: it keeps how much in all in
+ * tot_len. */
+static bool has_room(const struct pbuf *bin, size_t len)
+{
+	return bin && bin->flags & BIN && bin->len + len <= bin->tot_len;
+}
+
+/* Twice as large as the one before it, so that little is wasted on little. */
+static struct pbuf *new_bin(const struct pbuf *before, size_t len)
+{
+	size_t size = BIN_LEAST;
+	struct pbuf *p;
+
+	if (before && before->flags & BIN)
+		size = MIN(before->tot_len * 2u, BIN_MOST);
+	size = MAX(size, len);
+	p = pbuf_alloc(PBUF_RAW, (u16_t)size, PBUF_RAM);
+	if (p) {
+		p->flags |= BIN;
+		p->len = 0;
+	}
+	return p;
+}
+
+/* Does it waste much of the memory it lies in? */
+static bool is_small(const struct pbuf *p)
+{
+	if (p->flags & PBUF_FLAG_IS_CUSTOM)
+		return p->len <
+		       ((struct stack_ref *)p)->buf->cap / STACK_KEEP_SMALL;
+	return p->len < BIN_LEAST;
+}
+
 void stack_settle(struct stack_conn *c)
 {
-	struct pbuf **at, *p, *q;
+	struct pbuf *last = c->up_settled, *p, *next, *bin;
 
-	for (at = &c->up_head; (p = *at); at = &(*at)->next) {
-		if (!(p->flags & PBUF_FLAG_IS_CUSTOM) ||
-		    p->len >= ((struct stack_ref *)p)->buf->cap /
-				      STACK_KEEP_SMALL)
+	for (p = last ? last->next : c->up_head; p; p = next) {
+		next = p->next;
+		if (!is_small(p)) {
+			last = p;
 			continue;
-		q = pbuf_alloc(PBUF_RAW, p->len, PBUF_RAM);
-		if (!q)
-			return;
-		memcpy(q->payload, p->payload, p->len);
-		q->next = p->next;
-		*at = q;
-		if (c->up_tail == p)
-			c->up_tail = q;
+		}
+		if (!has_room(last, p->len)) {
+			bin = new_bin(last, p->len);
+			if (!bin)
+				break; /* it stays where it is */
+			if (last)
+				last->next = bin;
+			else
+				c->up_head = bin;
+			last = bin;
+		}
+		memcpy((uint8_t *)last->payload + last->len, p->payload,
+		       p->len);
+		last->len = (u16_t)(last->len + p->len);
+		last->next = next;
 		p->next = NULL;
 		pbuf_free(p);
 	}
+	c->up_settled = last;
+	if (!p)
+		c->up_tail = last;
 }
 
 void stack_free_queue(struct stack_conn *c)
@@ -217,7 +267,7 @@ void stack_free_queue(struct stack_conn *c)
 		p->next = NULL;
 		pbuf_free(p);
 	}
-	c->up_tail = NULL;
+	c->up_tail = c->up_settled = NULL;
 	c->up_bytes = c->up_taken = c->unread = 0;
 }
 

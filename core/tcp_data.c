@@ -155,6 +155,7 @@ static size_t api_peek(struct sluice_flow *p, struct iovec *v, size_t *n)
 		*n = 0;
 		return 0;
 	}
+	stack_settle(&tf->conn); /* they stay there until consumed */
 	return stack_peek(&tf->conn, v, n);
 }
 
