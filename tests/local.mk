@@ -21,6 +21,7 @@ UNIT_TESTS = \
 	tests/unit/test_dial \
 	tests/unit/test_dns \
 	tests/unit/test_dnsmsg \
+	tests/unit/test_flow \
 	tests/unit/test_flowtab \
 	tests/unit/test_frag \
 	tests/unit/test_host \
@@ -110,6 +111,9 @@ APP_SOURCES = \
 	tests/unit/world.h
 APP_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=util_now_ms
 
+tests_unit_test_flow_SOURCES = tests/unit/test_flow.c $(APP_SOURCES)
+tests_unit_test_flow_LDFLAGS = $(APP_LDFLAGS)
+
 tests_unit_test_relay_SOURCES = tests/unit/test_relay.c $(APP_SOURCES)
 tests_unit_test_relay_LDFLAGS = $(APP_LDFLAGS)
 
@@ -128,11 +132,18 @@ FUZZ_TARGETS = \
 	tests/fuzz/replay_conf \
 	tests/fuzz/replay_dnsmsg \
 	tests/fuzz/replay_frag \
+	tests/fuzz/replay_gateway \
 	tests/fuzz/replay_packet
 
 tests_fuzz_replay_conf_SOURCES = tests/fuzz/fuzz_conf.c tests/fuzz/replay.c
 tests_fuzz_replay_dnsmsg_SOURCES = tests/fuzz/fuzz_dnsmsg.c tests/fuzz/replay.c
 tests_fuzz_replay_frag_SOURCES = tests/fuzz/fuzz_frag.c tests/fuzz/replay.c
+tests_fuzz_replay_gateway_SOURCES = tests/fuzz/fuzz_gateway.c \
+	tests/fuzz/replay.c tests/plugins/echo.c
+tests_fuzz_replay_gateway_CPPFLAGS = $(AM_CPPFLAGS) -DSLUICE_STATIC
+tests_fuzz_replay_gateway_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=util_now_ms,--wrap=util_random,--wrap=util_random32
+tests_fuzz_replay_gateway_LDADD = core/libcore.la
 tests_fuzz_replay_packet_SOURCES = tests/fuzz/fuzz_packet.c tests/fuzz/replay.c
 
 # "make check" tries the inputs that are known; "make fuzz" looks for more.
@@ -142,7 +153,8 @@ EXTRA_DIST += tests/fuzz/corpus tests/fuzz/fuzz.h tests/fuzz/run \
 	tests/fuzz/seeds.py
 
 fuzz:
-	TOP_SRCDIR='$(abs_top_srcdir)' FUZZ_LIBS='$(INIH_LIBS)' \
+	TOP_SRCDIR='$(abs_top_srcdir)' LWIP_DIR='$(LWIP_DIR)' \
+		FUZZ_LIBS='$(INIH_LIBS)' \
 		$(srcdir)/tests/fuzz/run
 .PHONY: fuzz
 
