@@ -175,7 +175,8 @@ E2E_TESTS = \
 	tests/e2e/tcp-limits.sh \
 	tests/e2e/tcp.sh \
 	tests/e2e/tun.sh \
-	tests/e2e/udp.sh
+	tests/e2e/udp.sh \
+	tests/e2e/valgrind.sh
 
 TESTS += $(E2E_TESTS)
 EXTRA_DIST += $(E2E_TESTS) tests/e2e/README tests/e2e/answers.py \
