@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 #
-# seeds.py DIR: the first inputs of fuzz_packet and fuzz_frag, written to
-# DIR/packet and DIR/frag.  What fuzzing finds is added to these by hand.
+# seeds.py DIR: the first inputs of fuzz_packet, fuzz_frag and fuzz_gateway,
+# written to DIR/packet, DIR/frag and DIR/gateway.  What fuzzing finds is added to these by hand.
 
 import os
 import struct
@@ -125,8 +125,46 @@ def frags():
         record(64, 8, 0) + record(0, 64, 1, v6=1)
 
 
+def seg(app, flags, seq=0, ack=0, length=0, window=255, scale=2):
+    return struct.pack("!BBbbHBB", app << 3 | 0x60, flags, seq, ack, length,
+                       window, scale)
+
+
+def gateways():
+    wait = lambda ms, twice=0: struct.pack("!BBB5x", 4, ms, twice)
+    good = lambda app, window=65535: struct.pack("!BH5x", 7 | app << 3, window)
+    udp = lambda app, size, mtu=1000, lost=99: struct.pack(
+        "!BHHBBx", 5 | app << 3, size, mtu, lost, 1)
+    for app in 0, 1:
+        begin = seg(app, 2) + good(app)
+        data = seg(app, 24, length=1000)
+        bye = seg(app, 17) + good(app) + wait(255, 3)
+        yield "echo%d" % app, begin + data * 3 + good(app) + bye
+        yield "window%d" % app, begin + seg(app, 24, length=900, window=0) + \
+            data + wait(255, 3) + good(app, 100) + wait(255, 3) + good(app) + \
+            bye
+        yield "hole%d" % app, begin + \
+            struct.pack("!BBbbHBB", app << 3, 24, 10, 0, 900, 255, 0) * 2 + \
+            data + good(app) + bye
+        yield "syn%d" % app, begin + data + seg(app, 2, seq=100) + \
+            seg(app, 2) + data + seg(app, 4) + begin + data
+        yield "reset%d" % app, begin + data + seg(app, 4, seq=1) + \
+            seg(app, 4) + data
+        yield "lost%d" % app, begin + data * 5 + wait(255, 4) + \
+            wait(255, 4) + good(app) + bye
+        yield "finfirst%d" % app, begin + seg(app, 25, length=100) + data + \
+            good(app) + wait(255, 7)
+        yield "flood%d" % app, b"".join(seg(a, 2) for a in range(4)) * 2 + \
+            wait(255, 7)
+        yield "udp%d" % app, udp(app, 10) + udp(app, 3500) + \
+            udp(app, 3500, 100, 2) + wait(255, 7)
+        yield "spoilt%d" % app, begin + b"".join(
+            struct.pack("!BBB5x", 6, at, 0xff) for at in range(0, 60, 3))
+
+
 def main(top):
-    for target, seeds in ("packet", packets()), ("frag", frags()):
+    for target, seeds in ("packet", packets()), ("frag", frags()), \
+            ("gateway", gateways()):
         folder = os.path.join(top, target)
         os.makedirs(folder, exist_ok=True)
         for name, data in seeds:
