@@ -34,14 +34,14 @@
 #	sameid HOST NAME...	the same id from a socket for each name;
 #				"NAME" or the name each was answered with
 #	repeat HOST NAME	asked three times from one socket; how many
-#				answers came in 1.5 s
+#				answers came, till 0.8 s of silence
 #	pipeline HOST NAME...	all in one connection; the names in the order
 #				of the answers
 #	trickle HOST NAME	one byte a segment; "rcode N, N answers"
 #	huge HOST NAME		64 KiB with padding; the same
 #	half HOST NAME		closes its side at once; the same, then "end"
-#	stingy HOST NAME N	N queries, reads nothing for a second, then
-#				all; how many answers
+#	stingy HOST NAME N	N queries, reads nothing for half a second,
+#				then all; how many answers
 #	tcpraw HOST HEX		bytes into a connection; "rcode N", "reset",
 #				"end" or "nothing" for a second
 #	flood HOST N SECONDS	N different questions for silent names, one
@@ -348,6 +348,7 @@ def do_sameid(host, *names):
 
 def do_repeat(host, name):
     s = udp_to(host)
+    s.settimeout(0.8)
     msg = question(name)
     for _ in range(3):
         s.send(msg)
@@ -400,7 +401,7 @@ def do_stingy(host, name, n):
 
     t = threading.Thread(target=push)
     t.start()
-    time.sleep(1)
+    time.sleep(0.5)
     count = 0
     while count < int(n) and read_frame(s) is not None:
         count += 1
