@@ -362,7 +362,8 @@ static void dialled(void *arg, int fd)
 	}
 	if (fd < 0) {
 		a->timed_out |= fd == -ETIMEDOUT;
-		try_failed(a, strerror(-fd));
+		try_failed(a, fd == -ELOOP ? "the way there is through us" :
+					     strerror(-fd));
 		return;
 	}
 	a->fd = fd;
