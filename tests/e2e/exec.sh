@@ -62,6 +62,8 @@ prints()
 	matches "$name" "$out" "$want"
 }
 
+MARK=marker-$$-of-exec.sh
+
 # What a command could leave behind: whoever is in its namespaces (it printed
 # them) or holds them, processes, mounts, files.
 inside=
@@ -71,7 +73,7 @@ left_over()
 	for ns in $inside; do
 		find /proc/[0-9]*/ns /proc/[0-9]*/fd -lname "$ns" 2>/dev/null
 	done
-	pgrep -f marker-of-exec.sh
+	pgrep -f "$MARK"
 	grep -v '/run/netns\|sluice' /proc/self/mountinfo
 	ls "$TMP"
 }
@@ -200,7 +202,7 @@ start_traps()
 		done
 		trap "echo WINCH" WINCH
 		echo ready
-		: marker-of-exec.sh
+		: '"$MARK"'
 		while :; do sleep 0.05; done' >"$TMP/traps"
 	wait_for 9 grep -q ready "$TMP/bg.log" || :
 }
@@ -208,7 +210,7 @@ start_traps()
 # The gateway itself: the child of ours that has the TUN open.
 gateway_pid()
 {
-	pgrep -of "^$SLUICE exec -- bash -c .*for s in INT"
+	pgrep -of "^$SLUICE exec -- bash -c .*$MARK"
 }
 
 signals()
@@ -224,6 +226,30 @@ signals()
 		same "SIG$s is passed on" "$got $(tail -n 1 "$TMP/bg.log")" \
 			"40 $s"
 	done
+	signal_at_the_end
+}
+
+# A signal to the whole job, as "kill %1" sends it: the command is ended by
+# its own, and its init does not read ours any more.
+signal_at_the_end()
+{
+	local pid init got=0
+
+	: >"$TMP/bg.log"
+	bg "$WHO" "$SLUICE" exec -- bash -c "echo ready; : $MARK; exec sleep 1000"
+	wait_for 9 grep -q ready "$TMP/bg.log" || :
+	pid=$(gateway_pid)
+	init=$(pgrep -P "$pid")
+	kill -STOP "$init"
+	pkill -TERM -P "$init"
+	kill -TERM "$pid"
+	sleep 0.2
+	kill -STOP "$pid"
+	kill -CONT "$init"
+	sleep 0.2
+	kill -CONT "$pid"
+	wait "$BG" || got=$?
+	same "SIGTERM to all of a job: 143" "$got" 143
 }
 
 # --- kill -9 ----------------------------------------------------------------------
@@ -235,7 +261,7 @@ kills()
 	BEFORE=$(left_over)
 	: >"$TMP/bg.log"
 	bg "$WHO" "$SLUICE" exec -- bash -c "$NAMESPACES"'
-		: marker-of-exec.sh, for s in INT
+		: '"$MARK"'
 		setsid sleep 1000 & (sleep 1001 &)
 		echo ready; sleep 1002; exit'
 	wait_for 9 grep -q ready "$TMP/bg.log"
@@ -250,9 +276,10 @@ kills()
 	wait "$BG" 2>/dev/null
 	check "kill -9 of the gateway leaves nothing behind" \
 		wait_for 5 same_left_over
+	same_left_over || diag "$(diff <(echo "$BEFORE") <(left_over))"
 	inside=
 	status "what the command leaves in the background ends with it" 0 \
-		x -- bash -c ': marker-of-exec.sh; setsid sleep 1003 & true'
+		x -- bash -c ": $MARK; setsid sleep 1003 & true"
 	check "and nothing of that is left either" wait_for 5 same_left_over
 }
 

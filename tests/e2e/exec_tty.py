@@ -141,6 +141,7 @@ def a_stopped_command_is_a_stopped_job():
     t.type("\x1a")
     t.expect("Stopped")
     t.expect(r"\$ ")
+    time.sleep(0.2)     # bash forgets what is typed in between
     t.type("fg\r")
     t.expect("exec -- sh")
     t.type("hello\r")
@@ -159,6 +160,7 @@ def a_job_goes_on_in_the_background():
     time.sleep(0.3)     # a shell between vfork and exec cannot be stopped
     t.type("\x1a")
     t.expect("Stopped")
+    time.sleep(0.2)
     t.type("bg\r")
     t.expect("woke")
     t.type("wait; echo status=$?\r")
@@ -172,6 +174,7 @@ def reading_in_the_background_stops():
     time.sleep(0.5)
     t.type("\r")
     t.expect("Stopped.*cat")
+    time.sleep(0.2)
     t.type("fg\r")
     t.expect("exec -- cat\r\n")
     t.type("typed\r")
@@ -194,6 +197,7 @@ def a_shell_inside_has_job_control():
     time.sleep(0.3)
     t.type("\x1a")
     t.expect("Stopped")
+    time.sleep(0.2)
     t.type("kill -KILL %1; sleep 0.3; exit 3\r")
     t.expect("exit\r\n.*\\$ ")
     t.type("echo outer=$?\r")
