@@ -172,6 +172,14 @@ bool dns_up(struct gateway *gw, const struct packet *p)
 	return true;
 }
 
+void dns_trim(struct gateway *gw)
+{
+	if (!gw->dns)
+		return;
+	pool_trim(&gw->dns->queries);
+	pool_trim(&gw->dns->asks);
+}
+
 int dns_init(struct gateway *gw)
 {
 	uint32_t limit = (uint32_t)gw->set.dns.max_pending;

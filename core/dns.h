@@ -22,5 +22,7 @@ void dns_fini(struct gateway *gw);
 /* A datagram to port 53.  False: not taken (the dns chain is empty), it goes
  * the way of any UDP. */
 bool dns_up(struct gateway *gw, const struct packet *p);
+/* Give back memory nobody uses. */
+void dns_trim(struct gateway *gw);
 
 #endif

@@ -106,6 +106,7 @@ static void trim(struct gateway *gw)
 	pool_trim(&gw->tun.bufs);
 	tcp_trim(gw);
 	udp_trim(gw);
+	dns_trim(gw);
 	pool_malloc_trim();
 }
 
