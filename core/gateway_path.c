@@ -273,13 +273,15 @@ static void refuse_proto(struct gateway *gw, const struct packet *p)
 /* For our own address: echo and DNS live here, nothing else. */
 static bool for_self(struct gateway *gw, const struct packet *p)
 {
-	if (!gateway_is_self(gw, &p->dst))
+	bool dns = p->dst.port == 53 && *gw->chains.of[CHAIN_DNS];
+
+	if (dns || !gateway_is_self(gw, &p->dst))
 		return false;
-	if (p->proto == PACKET_TCP && p->dst.port != 53) {
+	if (p->proto == PACKET_TCP) {
 		gateway_rst(gw, p);
 		return true;
 	}
-	if (p->proto == PACKET_UDP && p->dst.port != 53) {
+	if (p->proto == PACKET_UDP) {
 		gateway_icmp_error(gw, &p->dst, p->ip, p->len,
 				   p->version == 4 ? 3 : 1,
 				   p->version == 4 ? 3 : 4, 0);
@@ -348,6 +350,9 @@ void gateway_packet(struct tun *t, struct tun_buf *buf, uint32_t len,
 	err = packet_parse(&p, buf->data, len, flags);
 	if (err != PACKET_OK) {
 		count_error(gw, err);
+		if (p.problem && is_source(gw, &p.src))
+			gateway_icmp_error(gw, NULL, p.ip, p.len, 4,
+					   p.problem_code, p.problem);
 		return;
 	}
 	if (vh->gso_type != VIRTIO_NET_HDR_GSO_NONE)
