@@ -17,6 +17,7 @@ UNIT_TESTS = \
 	tests/unit/test_chain \
 	tests/unit/test_conf \
 	tests/unit/test_csum \
+	tests/unit/test_cycles \
 	tests/unit/test_dgram \
 	tests/unit/test_dial \
 	tests/unit/test_dns \
@@ -24,6 +25,7 @@ UNIT_TESTS = \
 	tests/unit/test_flow \
 	tests/unit/test_flowtab \
 	tests/unit/test_frag \
+	tests/unit/test_gateway \
 	tests/unit/test_host \
 	tests/unit/test_icmp \
 	tests/unit/test_log \
@@ -113,6 +115,9 @@ APP_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=util_now_ms
 
 tests_unit_test_flow_SOURCES = tests/unit/test_flow.c $(APP_SOURCES)
 tests_unit_test_flow_LDFLAGS = $(APP_LDFLAGS)
+
+tests_unit_test_gateway_SOURCES = tests/unit/test_gateway.c $(APP_SOURCES)
+tests_unit_test_gateway_LDFLAGS = $(APP_LDFLAGS)
 
 tests_unit_test_relay_SOURCES = tests/unit/test_relay.c $(APP_SOURCES)
 tests_unit_test_relay_LDFLAGS = $(APP_LDFLAGS)
