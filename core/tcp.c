@@ -51,11 +51,26 @@ void tcp_mark(struct tcp_flow *tf)
 
 /* ------------------------------------------------------- the held SYN */
 
+/* Data on a SYN comes again: the headers say that there is none. */
+static void without_data(uint8_t *ip, uint32_t len)
+{
+	uint16_t sum;
+
+	if (ip[0] >> 4 == 6) {
+		put_be16(ip + 4, (uint16_t)(len - 40));
+		return;
+	}
+	put_be16(ip + 2, (uint16_t)len);
+	put_be16(ip + 10, 0);
+	sum = csum_fold(csum_add(0, ip, (ip[0] & 15) * 4u));
+	memcpy(ip + 10, &sum, sizeof(sum));
+}
+
 static int hold_syn(struct tcp_flow *tf, const struct packet *p)
 {
 	uint32_t len = p->len;
 
-	if (len > TCP_HELD_MAX) /* data on a SYN comes again */
+	if (len > TCP_HELD_MAX)
 		len = (uint32_t)(p->data - p->ip);
 	if (len > TCP_HELD_MAX)
 		return -EMSGSIZE;
@@ -63,6 +78,8 @@ static int hold_syn(struct tcp_flow *tf, const struct packet *p)
 	if (!tf->held)
 		return -ENOMEM;
 	memcpy(tf->held, p->ip, len);
+	if (len < p->len)
+		without_data(tf->held, len);
 	tf->held_len = len;
 	tf->counted = true;
 	t.waiting++;
@@ -78,8 +95,7 @@ static void drop_syn(struct tcp_flow *tf)
 	tf->counted = false;
 }
 
-/* The held packet, read again.  Its length may have been cut: only the
- * headers count. */
+/* The held packet, read again; its checksum was of more, perhaps. */
 static bool read_syn(const struct tcp_flow *tf, struct packet *p)
 {
 	return tf->held && packet_parse(p, tf->held, tf->held_len,

@@ -33,6 +33,29 @@ IN_BOTH(a_syn_is_held_until_the_dial_is_decided)
 	app_end(w);
 }
 
+/* More of it than is kept with the SYN; the app sends it again. */
+IN_BOTH(data_on_a_syn_does_not_keep_it_from_being_answered)
+{
+	static const uint8_t data[1000];
+	struct world *w = app_world("");
+	struct sluice_addr dst;
+	int listener = app_listen(family, &dst), server;
+	uint8_t got[sizeof(data)];
+	struct app a;
+
+	app_init(&a, w, family, 40001, &dst);
+	app_segment(&a, TCP_SYN, a.iss, data, sizeof(data));
+	a.seq = a.iss + 1;
+	UNTIL(w, a.syns);
+	CU_ASSERT_EQUAL(a.una, a.iss + 1);
+	server = app_accept(w, listener);
+	app_send(&a, data, sizeof(data));
+	CU_ASSERT_EQUAL(app_read(w, server, got, sizeof(got)), sizeof(got));
+	close(server);
+	close(listener);
+	app_end(w);
+}
+
 /* A RST without ACK would be ignored in SYN_SENT. */
 IN_BOTH(a_closed_port_answers_with_rst_and_ack_never_with_a_syn)
 {
@@ -905,6 +928,7 @@ static void two_thousand_connections_leave_nothing_behind(void)
 
 static const struct unit_test tests[] = {
 	UNIT(a_syn_is_held_until_the_dial_is_decided),
+	UNIT(data_on_a_syn_does_not_keep_it_from_being_answered),
 	UNIT(a_closed_port_answers_with_rst_and_ack_never_with_a_syn),
 	UNIT(what_a_plugin_drops_is_prohibited),
 	UNIT(refuse_drop_leaves_the_app_waiting),
