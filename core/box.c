@@ -96,10 +96,12 @@ int box_receive(struct box *b, struct box_message *m)
 	const struct cmsghdr *c;
 	ssize_t n;
 
+	/* A signal that init did not read any more comes back as ECONNRESET,
+	 * once, in front of what it told us last. */
 	do
 		n = recvmsg(b->ctl, &h, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno != ECONNRESET)
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+	if (n < 0)
 		return -errno;
 	if (n != sizeof(*m))
 		return 0;
