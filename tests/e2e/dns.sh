@@ -50,6 +50,8 @@ plain() {
 		"$(odd options $a "$(fresh www)")" "rcode 0, 1 answers"
 	same "DNS-13: a question in fragments" \
 		"$(odd parts $a "$(fresh www)")" "rcode 0, 1 answers"
+	same "DNS-1: ten questions in one packet (UDP_SEGMENT)" \
+		"$(odd batch $a "$(fresh www)" 10)" 10
 	same "DNS-1: AAAA" "$(ask @$a "$(fresh www)" AAAA)" 2001:db8::1
 	same "DNS-1: TXT" "$(ask @$a "$(fresh www)" TXT)" '"text"'
 	same "DNS-1: NXDOMAIN stays NXDOMAIN" \
@@ -291,6 +293,20 @@ forwarded() {
 		"$(status_of @$SELF "$(fresh www)")" SERVFAIL
 }
 
+# RFC 7766: a connection is kept while a question is under way, then ended.
+left_alone() {
+	local www=001f123401000001000000000000
+	www+=037777770474657374046e616d650000010001
+	same "DNS-10: a connection that is idle ends" \
+		"$(odd idle $SELF4 '')" "end after 2 s"
+	same "DNS-10: counted from the last answer" \
+		"$(odd idle $SELF4 $www)" "end after 2 s"
+	same "DNS-10: half a question does not keep it" \
+		"$(odd idle $SELF4 "${www:0:20}")" "end after 2 s"
+	same "DNS-10: one that waits for its answer does" \
+		"$(status_of +tcp @$SELF4 "$(fresh silent)")" SERVFAIL
+}
+
 # What a plugin can do with a question and an answer (tests/plugins).
 rewritten() {
 	local a=$SRV
@@ -427,6 +443,7 @@ gateway() {
 gateway with_upstream on "udp://$up4:5353"
 gateway with_upstream off "[$up6]:5353"
 gateway by_tcp on "tcp://[$up6]:5353"
+gateway left_alone off "udp://$up4:5353" dns.tcp-idle=2s dns.timeout=3s
 gateway with_silence on "udp://$up4:5353" dns.max-pending=200
 F=4 SRV=$SRV4 SELF=$SELF4
 gateway failover on "$HOLE4 $up4:5353"

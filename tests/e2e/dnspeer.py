@@ -31,6 +31,8 @@
 #	seen HOST NAME		the address, port and TTL of the answer
 #	options HOST NAME	asked with IP options or extension headers
 #	parts HOST NAME		asked in fragments: 4,000 bytes of padding
+#	batch HOST NAME N	N questions as one packet (UDP_SEGMENT); how
+#				many answers
 #	sameid HOST NAME...	the same id from a socket for each name;
 #				"NAME" or the name each was answered with
 #	repeat HOST NAME	asked three times from one socket; how many
@@ -40,6 +42,7 @@
 #	trickle HOST NAME	one byte a segment; "rcode N, N answers"
 #	huge HOST NAME		64 KiB with padding; the same
 #	half HOST NAME		closes its side at once; the same, then "end"
+#	idle HOST HEX		sends the bytes, then nothing; "end after N s"
 #	stingy HOST NAME N	N queries, reads nothing for half a second,
 #				then all; how many answers
 #	tcpraw HOST HEX		bytes into a connection; "rcode N", "reset",
@@ -55,7 +58,7 @@ import sys
 import threading
 import time
 
-IP_RECVTTL = 12  # Linux; not in the module
+IP_RECVTTL, UDP_SEGMENT = 12, 103  # Linux; not in the module
 TYPES = {"A": 1, "TXT": 16, "AAAA": 28}
 
 
@@ -334,6 +337,14 @@ def do_parts(host, name):
     print(outcome(s.recv(65535)))
 
 
+def do_batch(host, name, n):
+    s = udp_to(host)
+    msgs = [question(name, ident=i) for i in range(int(n))]
+    s.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, len(msgs[0]))
+    s.send(b"".join(msgs))
+    print(len({s.recv(65535)[:2] for _ in msgs}))
+
+
 def do_sameid(host, *names):
     socks = [udp_to(host) for _ in names]
     for s, name in zip(socks, names):
@@ -389,6 +400,15 @@ def do_half(host, name):
     s.sendall(frame(question(name)))
     s.shutdown(socket.SHUT_WR)
     print(outcome(read_frame(s)), outcome(read_frame(s)))
+
+
+def do_idle(host, hexes):
+    s = tcp_to(host)
+    s.sendall(bytes.fromhex(hexes))
+    start = time.time()
+    while s.recv(65535):
+        pass
+    print("end after %d s" % round(time.time() - start))
 
 
 def do_stingy(host, name, n):
