@@ -490,10 +490,56 @@ static uint64_t number_of(const char *name, uint64_t preset)
 	return text ? strtoull(text, NULL, 0) : preset;
 }
 
+/* The other ends of relayed flows. */
+static int far[64];
+
+static int any_relay(struct sluice_flow *f)
+{
+	int *slot = &far[any(ARRAY_SIZE(far))], fd[2];
+
+	CU_ASSERT_EQUAL_FATAL(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
+	if (*slot >= 0)
+		close(*slot);
+	*slot = fd[1];
+	return sluice_relay(f, fd[0]);
+}
+
 static int any_open(struct sluice_flow *f)
 {
-	(void)f;
+	if (any(2))
+		return any_relay(f);
 	return any(20) ? SLUICE_TAKE : SLUICE_MORE;
+}
+
+/* What a server might do. */
+static void any_server(void)
+{
+	int *slot = &far[any(ARRAY_SIZE(far))];
+	static uint8_t buf[100000];
+	ssize_t n = 0;
+
+	if (*slot < 0)
+		return;
+	switch (any(12)) {
+	case 0:
+		n = shutdown(*slot, any(3) ? SHUT_WR : SHUT_RD);
+		break;
+	case 1:
+		close(*slot);
+		*slot = -1;
+		break;
+	case 2:
+	case 3:
+		n = send(*slot, sent, any(sizeof(buf)), MSG_NOSIGNAL);
+		break;
+	case 4:
+		n = send(*slot, sent, any(10), MSG_NOSIGNAL);
+		break;
+	default:
+		n = recv(*slot, buf, any(sizeof(buf)), 0);
+	}
+	(void)n;
 }
 
 /* What a plugin might do with a flow whenever it is called. */
@@ -533,7 +579,7 @@ static void any_deed(struct sluice_flow *f)
 static void any_segment(struct app *a)
 {
 	uint8_t flags = 0;
-	uint32_t seq = a->una, nxt = a->nxt, far = any(8) ? 3000 : 300000;
+	uint32_t seq = a->una, nxt = a->nxt, wide = any(8) ? 3000 : 300000;
 	size_t len = any(3) ? any(1460) : any(4);
 
 	if (any(8))
@@ -545,9 +591,9 @@ static void any_segment(struct app *a)
 	if (!any(60))
 		flags |= TCP_RST;
 	if (any(3))
-		seq += any(2 * far) - far;
+		seq += any(2 * wide) - wide;
 	if (!any(3))
-		a->nxt += any(2 * far) - far;
+		a->nxt += any(2 * wide) - wide;
 	a->window = any(2) ? 65535 : any(3);
 	if (flags & TCP_SYN)
 		len = any(2) ? 0 : any(100);
@@ -582,6 +628,7 @@ static void random_segments_do_not_hurt(void)
 	static struct app a[FLOWS];
 
 	printf("# SLUICE_RANDOM_SEED=%llu\n", (unsigned long long)seed);
+	memset(far, -1, sizeof(far));
 	random_state = seed * 0x9e3779b97f4a7c15u | 1;
 	app_pattern(sent, 0, sizeof(sent));
 	first.open = any_open;
@@ -600,6 +647,8 @@ static void random_segments_do_not_hurt(void)
 			app_turn(w, 0);
 		else
 			app_wait(w, any(20) ? any(200) : any(5000));
+		for (int i = 0; i < 8; i++)
+			any_server();
 		at->len = 0;
 		if (!getenv("SLUICE_RANDOM_SEGMENTS") &&
 		    __real_util_now_ms() > until)
@@ -608,6 +657,9 @@ static void random_segments_do_not_hurt(void)
 	printf("# %llu segments, %llu connections\n", (unsigned long long)done,
 	       (unsigned long long)stats_get(&w->gw.stats, tcp_accepted));
 	CU_ASSERT_TRUE(stats_get(&w->gw.stats, tcp_accepted) > done / 10000);
+	for (size_t i = 0; i < ARRAY_SIZE(far); i++)
+		if (far[i] >= 0)
+			close(far[i]);
 	app_end(w);
 	CU_ASSERT_EQUAL(first.seen_opens, first.seen_closes);
 }
