@@ -313,7 +313,7 @@ bench: all $(BENCH_TOOLS)
 # --- how they are run ---
 
 EXTRA_DIST += tests/serial tests/summary
-CLEANFILES += tests/serial.lock
+CLEANFILES += tests/serial.1.lock tests/serial.2.lock
 
 TEST_EXTENSIONS = .sh
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
