@@ -47,40 +47,40 @@
 void *pool_malloc(size_t size);
 void pool_free(void *p);
 void *stack_calloc(size_t n, size_t size);
-#define MEM_LIBC_MALLOC 1
-#define MEM_CUSTOM_ALLOCATOR 1
-#define MEM_CUSTOM_MALLOC pool_malloc
-#define MEM_CUSTOM_CALLOC stack_calloc
-#define MEM_CUSTOM_FREE pool_free
-#define mem_clib_malloc pool_malloc
-#define mem_clib_calloc stack_calloc
-#define mem_clib_free pool_free
-#define MEMP_MEM_MALLOC 1
-#define MEM_ALIGNMENT 16
+#define MEM_LIBC_MALLOC          1
+#define MEM_CUSTOM_ALLOCATOR     1
+#define MEM_CUSTOM_MALLOC        pool_malloc
+#define MEM_CUSTOM_CALLOC        stack_calloc
+#define MEM_CUSTOM_FREE          pool_free
+#define mem_clib_malloc          pool_malloc
+#define mem_clib_calloc          stack_calloc
+#define mem_clib_free            pool_free
+#define MEMP_MEM_MALLOC          1
+#define MEM_ALIGNMENT            16
 #define LWIP_SUPPORT_CUSTOM_PBUF 1
 
 /* The largest windows there can be; stack.c sets those in force for each
  * connection.  TCP_MSS only bounds: what is offered follows from the MTU, and
  * what is sent is up to 64 KiB where the device cuts it (offload). */
-#define LWIP_WND_SCALE 1
-#define TCP_RCV_SCALE 6
-#define TCP_WND (0xFFFFu << TCP_RCV_SCALE)
-#define TCP_MSS 65000
-#define TCP_SND_BUF (4 * 1024 * 1024)
-#define TCP_SND_QUEUELEN 16384
-#define TCP_SNDLOWAT 1
-#define TCP_SNDQUEUELOWAT 1
-#define TCP_WND_UPDATE_THRESHOLD 1
-#define TCP_OVERSIZE 0
-#define TCP_QUEUE_OOSEQ 1
-#define TCP_OOSEQ_MAX_PBUFS 128
-#define TCP_LISTEN_BACKLOG 0
-#define TCP_TMR_INTERVAL 100
-#define TCP_MSL 1000
-#define LWIP_TCP_SACK_OUT 1
-#define LWIP_TCP_TIMESTAMPS 0
-#define LWIP_TCP_KEEPALIVE 0
-#define LWIP_NETIF_TX_SINGLE_PBUF 0
+#define LWIP_WND_SCALE                 1
+#define TCP_RCV_SCALE                  6
+#define TCP_WND                        (0xFFFFu << TCP_RCV_SCALE)
+#define TCP_MSS                        65000
+#define TCP_SND_BUF                    (4 * 1024 * 1024)
+#define TCP_SND_QUEUELEN               16384
+#define TCP_SNDLOWAT                   1
+#define TCP_SNDQUEUELOWAT              1
+#define TCP_WND_UPDATE_THRESHOLD       1
+#define TCP_OVERSIZE                   0
+#define TCP_QUEUE_OOSEQ                1
+#define TCP_OOSEQ_MAX_PBUFS            128
+#define TCP_LISTEN_BACKLOG             0
+#define TCP_TMR_INTERVAL               100
+#define TCP_MSL                        1000
+#define LWIP_TCP_SACK_OUT              1
+#define LWIP_TCP_TIMESTAMPS            0
+#define LWIP_TCP_KEEPALIVE             0
+#define LWIP_NETIF_TX_SINGLE_PBUF      0
 #define LWIP_DISABLE_TCP_SANITY_CHECKS 1
 
 /* Checked and made by the core, which knows what the device does. */
