@@ -39,7 +39,8 @@
 #include "boxset.h"
 #include "sandbox.h"
 
-#define NAMESPACES (CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID)
+#define APPARMOR_SYSCTL "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
+#define NAMESPACES      (CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID)
 
 /* What a root of the box may have: to be a user, use files, ping.  Not its
  * network, mounts or the kernel.  An ordinary user has none of them anyway,
@@ -113,6 +114,20 @@ int box_receive(struct box *b, struct box_message *m)
 			memcpy(&m->value, CMSG_DATA(c), sizeof(m->value));
 	}
 	return 1;
+}
+
+/* Does the value of a sysctl begin with this? */
+static bool is_set(const char *sysctl, char value)
+{
+	int fd = open(sysctl, O_RDONLY | O_CLOEXEC);
+	char c = 0;
+
+	if (fd < 0)
+		return false;
+	if (read(fd, &c, 1) != 1)
+		c = 0;
+	close(fd);
+	return c == value;
 }
 
 /* --- inside: init -------------------------------------------------------- */
@@ -219,6 +234,12 @@ static void set_up(const struct init *in, const struct settings *set)
 	int fd;
 
 	fd = boxset_network(set, text, sizeof(text));
+	if (fd == -EPERM && is_set(APPARMOR_SYSCTL, '1'))
+		failed(in->ctl,
+		       "AppArmor gives this program no rights in a user "
+		       "namespace: sysctl -w kernel.apparmor_restrict_"
+		       "unprivileged_userns=0, a profile that allows it, or "
+		       "run as root");
 	if (fd < 0)
 		failed(in->ctl, text);
 	boxset_files(set, text, sizeof(text));
@@ -313,19 +334,6 @@ static int map_ids(pid_t pid)
 	if (!r)
 		r = map_own(pid, "uid_map", geteuid());
 	return r;
-}
-
-static bool is_set(const char *sysctl, char value)
-{
-	int fd = open(sysctl, O_RDONLY | O_CLOEXEC);
-	char c = 0;
-
-	if (fd < 0)
-		return false;
-	if (read(fd, &c, 1) != 1)
-		c = 0;
-	close(fd);
-	return c == value;
 }
 
 static void explain(int err, char *text, size_t len)

@@ -283,6 +283,36 @@ kills()
 	check "and nothing of that is left either" wait_for 5 same_left_over
 }
 
+# Network namespaces in the kernel, of anybody.
+namespaces()
+{
+	awk '$1 == "net_namespace" { print $2 }' /proc/slabinfo
+}
+
+few_namespaces()
+{
+	(($(namespaces) < $1))
+}
+
+# LIF-5
+many_starts()
+{
+	local i bad=0 before n=${STARTS:-200}
+
+	before=$(namespaces)
+	for ((i = 0; i < n; i++)); do
+		x -- true || ((++bad))
+	done
+	same "$n starts, and none fails" $bad 0
+	if [[ -z $before ]]; then
+		skip "LIF-5: and none leaves a namespace" "no /proc/slabinfo"
+		return
+	fi
+	# Others may make some meanwhile.
+	check "LIF-5: and none leaves a namespace" \
+		wait_for 10 few_namespaces $((before + n / 2))
+}
+
 # --- where it cannot be -------------------------------------------------------------
 
 # no_namespaces COMMAND...: as nobody, who may make no more namespaces
@@ -353,7 +383,8 @@ for WHO in as_root as_user; do
 	CASE=$WHO
 	status "the demonstration" 0 "$WHO" bash "$HERE/demo"
 done
-CASE=
+WHO=as_root CASE=
+many_starts
 refusals
 
 # A terminal: what a person does at one.
