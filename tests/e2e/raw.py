@@ -16,7 +16,8 @@
 #				overlap, first (only that); prints the answer
 #	flood HOST PORT N	first fragments that nothing follows
 #	syn HOST PORT [FLAGS]	one segment, prints the answer: "RST ACK ..."
-#	ask HEX			a packet; prints the ICMP error that came back
+#	option TYPE		UDP with this unknown destination option (IPv6);
+#				prints the ICMP error that came back
 #
 # For HOST of the servers of lib.sh the source is the app's address.
 
@@ -297,14 +298,15 @@ def syn(w, host, port, flags="2"):
     first(w)
 
 
-def ask(w, data):
-    w.send(bytes.fromhex(data))
-    first(w)
+def option(w, kind):
+    ext = b"\x11\0" + bytes([int(kind, 0)]) + b"\4\0\0\0\0"
+    w.send(ip(APP6, SRV6, 60, udp(APP6, SRV6, 5558, 7), ext=ext))
+    first(w, 1)
 
 
 COMMANDS = {
     "spoof": spoof, "broken": broken, "noise": noise, "syns": syns,
-    "frags": frags, "flood": flood, "syn": syn, "ask": ask,
+    "frags": frags, "flood": flood, "syn": syn, "option": option,
 }
 
 if __name__ == "__main__":

@@ -86,6 +86,12 @@ malformed()
 		check "TUN-5: $name counts what is malformed" \
 			wait_for 2 counted "$name" "$n"
 	done <"$TMP/wanted"
+	same "DNS-13: an unknown option that may be skipped" \
+		"$(cli "$HERE/raw.py" tun0 option 0x1e)" "udp $SRV6 5 bytes"
+	same "DNS-13: one that drops the packet" \
+		"$(cli "$HERE/raw.py" tun0 option 0x5e)" nothing
+	same "DNS-13: one that wants an error" \
+		"$(cli "$HERE/raw.py" tun0 option 0xde)" "icmp $SELF6 4/2"
 	cli "$HERE/raw.py" tun0 noise 20000 ${#OFFLOAD_NOW}
 	same "TUN-5: and everything works after noise" \
 		"$(cli "$HERE/peer.py" many $SRV4 $SRV6 7 2)" "bad 0"
