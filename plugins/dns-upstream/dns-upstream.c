@@ -84,7 +84,7 @@ static const struct sluice_option upstream_options[] = {
 		  "preference" },
 	{ .key = "timeout",
 	  .type = SLUICE_OPT_MS,
-	  .preset = "5s",
+	  .preset = "${dns.timeout}",
 	  .min = 100,
 	  .max = 60000,
 	  .offset = offsetof(struct options, timeout),

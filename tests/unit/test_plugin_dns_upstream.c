@@ -15,9 +15,10 @@
 extern const struct sluice_plugin sluice_plugin_dns_upstream;
 #define PLUGIN (&sluice_plugin_dns_upstream)
 
-#define ONE "server = 192.0.2.1\n"
-#define TWO "server = 192.0.2.1 udp://[2001:db8::2]:5354\n"
-#define TC  0x02
+#define TIME "timeout = 5s\n"
+#define ONE  TIME "server = 192.0.2.1\n"
+#define TWO  TIME "server = 192.0.2.1 udp://[2001:db8::2]:5354\n"
+#define TC   0x02
 
 /* ------------------------------------------------------------- the server */
 
@@ -484,7 +485,7 @@ static void a_bad_server_stops_the_gateway(void)
 	struct fake *k;
 	char text[256];
 
-	CU_ASSERT_EQUAL(fake_create(PLUGIN, "server = tls://1.1.1.1\n", &k,
+	CU_ASSERT_EQUAL(fake_create(PLUGIN, TIME "server = tls://1.1.1.1\n", &k,
 				    text),
 			-EINVAL);
 	CU_ASSERT_PTR_NOT_NULL(
