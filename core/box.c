@@ -42,16 +42,17 @@
 #define APPARMOR_SYSCTL "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
 #define NAMESPACES      (CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID)
 
-/* What a root of the box may have: to be a user, use files, ping.  Not its
- * network, mounts or the kernel.  An ordinary user has none of them anyway,
- * but for programs that bring their own (ping). */
+/* What a root of the box may have: to be a user, use files, ping, make user
+ * namespaces (mapping root needs SETFCAP).  Not its network, mounts or the
+ * kernel.  An ordinary user has none of them anyway, but for programs that
+ * bring their own (ping). */
 #define CAPS                                                            \
 	(SANDBOX_CAP(CAP_CHOWN) | SANDBOX_CAP(CAP_DAC_OVERRIDE) |       \
 	 SANDBOX_CAP(CAP_DAC_READ_SEARCH) | SANDBOX_CAP(CAP_FOWNER) |   \
 	 SANDBOX_CAP(CAP_FSETID) | SANDBOX_CAP(CAP_KILL) |              \
 	 SANDBOX_CAP(CAP_SETGID) | SANDBOX_CAP(CAP_SETUID) |            \
 	 SANDBOX_CAP(CAP_NET_BIND_SERVICE) | SANDBOX_CAP(CAP_NET_RAW) | \
-	 SANDBOX_CAP(CAP_SYS_CHROOT))
+	 SANDBOX_CAP(CAP_SYS_CHROOT) | SANDBOX_CAP(CAP_SETFCAP))
 
 /* --- messages ------------------------------------------------------------ */
 

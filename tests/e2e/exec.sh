@@ -176,6 +176,9 @@ traffic()
 		x "${LOOP[@]}" -- curl -sS -m 9 "http://[fd00:736c::3]:$PORT/page"
 	status "a closed port is refused, at once" 7 \
 		x "${LOOP[@]}" -- curl -sS -m 9 http://10.0.0.3:1/
+	prints "a page from a box in a box" 'as served' \
+		x "${LOOP[@]}" -- "$SLUICE" exec -- \
+		curl -sS -m 9 "http://10.0.0.3:$PORT/page"
 	status "loopback inside is not the host's" 7 \
 		x "${LOOP[@]}" -- curl -sS -m 9 "http://127.0.0.1:$PORT/page"
 	same "what was sent last still arrives" "$(
