@@ -305,7 +305,10 @@ int stack_accept(struct stack_conn *c, const struct packet *syn)
 	pcb->snd_nxt = pcb->lastack = pcb->snd_lbb = pcb->snd_wl2 =
 		first_seq(syn);
 	pcb->snd_wl1 = syn->seq - 1; /* forces a window update */
-	pcb->snd_wnd = pcb->snd_wnd_max = syn->window;
+	pcb->snd_wnd = syn->window;
+	/* lwIP cuts to half of the largest window seen, and asserts that it
+	 * never has to cut smaller than before. */
+	pcb->snd_wnd_max = MAX(syn->window, 2 * STACK_MSS_MIN);
 	pcb->mss = c->app_mss;
 	pcb->listener = &stack.listener;
 	pcb->callback_arg = c;
