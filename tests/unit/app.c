@@ -2,6 +2,7 @@
 /* app.c - the app's end of TCP connections, made by hand */
 #include "app.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 
 #define APP_MSS     1200u /* of the segments we send: fits every MTU */
@@ -225,6 +226,105 @@ void app_wait(struct world *w, unsigned ms)
 		skipped += APP_STEP_MS;
 		app_turn(w, 0);
 	}
+}
+
+/* --------------------------------------------------------------- offload */
+
+static size_t largest;
+
+size_t app_largest(void)
+{
+	return largest;
+}
+
+/* One segment of a packet, lengths and sums made right. */
+static void cut_one(struct world *w, const uint8_t *p, size_t head, size_t from,
+		    size_t len, bool last)
+{
+	size_t ip_len = p[0] >> 4 == 4 ? 20 : 40;
+	struct sluice_addr src = { .family = ip_len == 20 ? 4 : 6 }, dst = src;
+	struct iovec v;
+	uint8_t b[2048];
+	uint16_t sum;
+
+	CU_ASSERT_FATAL(head + len <= sizeof(b));
+	memcpy(b, p, head);
+	memcpy(b + head, p + head + from, len);
+	memcpy(src.ip, b + (ip_len == 20 ? 12 : 8), ip_len == 20 ? 4 : 16);
+	memcpy(dst.ip, b + (ip_len == 20 ? 16 : 24), ip_len == 20 ? 4 : 16);
+	if (ip_len == 20) {
+		put_be16(b + 2, (uint16_t)(head + len));
+		memset(b + 10, 0, 2);
+		sum = csum_fold(csum_add(0, b, 20));
+		memcpy(b + 10, &sum, 2);
+	} else {
+		put_be16(b + 4, (uint16_t)(head + len - 40));
+	}
+	put_be32(b + ip_len + 4, get_be32(b + ip_len + 4) + (uint32_t)from);
+	if (!last)
+		b[ip_len + 13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+	memset(b + ip_len + 16, 0, 2);
+	sum = csum_fold(csum_add(csum_pseudo(&src, &dst, PACKET_TCP,
+					     (uint32_t)(head - ip_len + len)),
+				 b + ip_len, head - ip_len + len));
+	memcpy(b + ip_len + 16, &sum, 2);
+	v = (struct iovec){ b, head + len };
+	CU_ASSERT_EQUAL(world_write(w, &v, 1), 0);
+}
+
+/* The vnet header says what is left to do (virtio 1.2, 5.1.6.2). */
+static int cut(void *arg, const struct iovec *v, int n)
+{
+	const struct virtio_net_hdr *vh = v[0].iov_base;
+	struct world *w = arg;
+	struct world_packet p;
+	size_t ip_len, head, len, part;
+	uint64_t pseudo;
+	uint16_t sum;
+
+	CU_ASSERT_EQUAL_FATAL(v[0].iov_len, sizeof(*vh));
+	if (!vh->flags)
+		return world_write(w, v + 1, n - 1);
+	world_keep(&p, v + 1, n - 1);
+	largest = MAX(largest, p.len);
+	ip_len = p.data[0] >> 4 == 4 ? 20 : 40;
+	head = ip_len + (size_t)(p.data[ip_len + 12] >> 4) * 4;
+	len = p.len - head;
+	CU_ASSERT_EQUAL(vh->flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
+	CU_ASSERT_EQUAL(vh->csum_start, ip_len);
+	CU_ASSERT_EQUAL(vh->csum_offset, 16);
+	CU_ASSERT_TRUE(vh->gso_type || p.len <= w->gw.set.mtu);
+	if (vh->gso_type) {
+		CU_ASSERT_EQUAL(vh->gso_type, ip_len == 20 ?
+						      VIRTIO_NET_HDR_GSO_TCPV4 :
+						      VIRTIO_NET_HDR_GSO_TCPV6);
+		CU_ASSERT_EQUAL(vh->hdr_len, head);
+		CU_ASSERT_TRUE(head + vh->gso_size <= w->gw.set.mtu);
+		CU_ASSERT_TRUE(len > vh->gso_size);
+	}
+	/* What stands there is the sum over the pseudo-header. */
+	memcpy(&sum, p.data + ip_len + 16, 2);
+	pseudo = csum_add(0, p.data + (ip_len == 20 ? 12 : 8),
+			  ip_len == 20 ? 8 : 32);
+	pseudo += htons(PACKET_TCP) + htons((uint16_t)(p.len - ip_len));
+	CU_ASSERT_EQUAL(sum, csum_partial(pseudo));
+	for (size_t from = 0; from < len || !from; from += part) {
+		part = vh->gso_type ? MIN(len - from, vh->gso_size) : len;
+		cut_one(w, p.data, head, from, part, from + part == len);
+		if (!len)
+			break;
+	}
+	free(p.data);
+	return 0;
+}
+
+void app_offload(struct world *w)
+{
+	struct tun *t = &w->gw.tun;
+
+	t->vnet = t->csum = t->tso = true;
+	t->ops.write = cut;
+	largest = 0;
 }
 
 /* ------------------------------------------------------------ what it says */

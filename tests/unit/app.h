@@ -66,6 +66,12 @@ struct world *app_world(const char *conf);
  * that were promised. */
 void app_end(struct world *w);
 
+/* From here on the device cuts and sums what comes down, as a kernel does
+ * with IFF_VNET_HDR; call it before the first connection. */
+void app_offload(struct world *w);
+/* The largest packet that went into such a device. */
+size_t app_largest(void);
+
 /* One turn; what came down is given to the apps it is for. */
 void app_turn(struct world *w, int ms);
 void app_turns(struct world *w, int n);

@@ -155,6 +155,30 @@ IN_BOTH(data_on_the_last_ack_of_the_handshake_is_not_lost)
 	link_end(&l);
 }
 
+/* Large segments, which the device cuts to what the app takes. */
+IN_BOTH(an_offloading_device_gets_large_segments)
+{
+	static const uint8_t scales[] = { 0, 2, 7 };
+	struct link l;
+
+	for (int i = 0; i < 3; i++) {
+		link_prepare(&l, family);
+		app_offload(l.w);
+		l.a.offer.wscale = scales[i];
+		l.a.offer.has_wscale = scales[i];
+		l.a.offer.mss = 1000;
+		l.a.window = 65535u << scales[i];
+		app_open(&l.a);
+		l.server = app_accept(l.w, l.listener);
+		app_pattern(sent, 0, sizeof(sent));
+		all_down(&l, 4 * MUCH);
+		CU_ASSERT_EQUAL(l.a.largest, 1000);
+		CU_ASSERT_TRUE(app_largest() > 16000);
+		all_up(&l, MUCH);
+		link_end(&l);
+	}
+}
+
 /* What is urgent stays where it was in the stream. */
 IN_BOTH(an_urgent_byte_is_kept_in_line)
 {
@@ -483,6 +507,7 @@ static const struct unit_test tests[] = {
 	UNIT(bytes_arrive_whole_and_in_order_both_ways),
 	UNIT(a_server_that_speaks_before_the_handshake_is_over_is_heard),
 	UNIT(data_on_the_last_ack_of_the_handshake_is_not_lost),
+	UNIT(an_offloading_device_gets_large_segments),
 	UNIT(an_urgent_byte_is_kept_in_line),
 	UNIT(an_app_that_has_closed_still_gets_what_comes_later),
 	UNIT(a_server_that_has_closed_still_gets_what_comes_later),

@@ -450,6 +450,36 @@ IN_BOTH(a_window_that_shrinks_over_what_was_sent_does_no_harm)
 	app_end(w);
 }
 
+/* An app that begins with no window to speak of: what is written then is not
+ * cut smaller later, when lwIP has learnt how small its windows are. */
+IN_BOTH(a_window_may_begin_at_nothing)
+{
+	struct app a;
+	struct world *w = app_world("");
+	struct sluice_addr dst = world_host(family, 80);
+
+	app_pattern(sent, 0, sizeof(sent));
+	for (uint32_t first_window = 0; first_window < 3; first_window++) {
+		first.open = script_take;
+		app_init(&a, w, family, (uint16_t)(40001 + first_window), &dst);
+		a.offer.has_wscale = false;
+		a.window = first_window;
+		app_open(&a);
+		CU_ASSERT_EQUAL(sluice_send(first.flow, sent, 5000), 5000);
+		a.window = 2;
+		app_ack(&a);
+		app_turns(w, 2);
+		CU_ASSERT_EQUAL(sluice_send(first.flow, sent + 5000, 5000),
+				5000);
+		app_wait(w, 5000);
+		a.window = APP_WINDOW;
+		app_ack(&a);
+		UNTIL(w, a.len == 10000);
+		CU_ASSERT_TRUE(app_has(&a, sent, 10000));
+	}
+	app_end(w);
+}
+
 IN_BOTH(an_app_that_is_gone_is_given_up)
 {
 	struct app a;
@@ -619,16 +649,18 @@ static void any_connection(struct app *a, struct world *w, int i)
 	app_turn(w, 0);
 }
 
-static void random_segments_do_not_hurt(void)
+static void at_random(bool offload)
 {
-	uint64_t n = number_of("SLUICE_RANDOM_SEGMENTS", 1000000);
+	uint64_t n = number_of("SLUICE_RANDOM_SEGMENTS", 500000);
 	uint64_t seed = number_of("SLUICE_RANDOM_SEED", util_random32());
-	uint64_t until = __real_util_now_ms() + 20000, done = 0;
+	uint64_t until = __real_util_now_ms() + 10000, done = 0;
 	struct world *w = app_world("");
 	static struct app a[FLOWS];
 
 	printf("# SLUICE_RANDOM_SEED=%llu\n", (unsigned long long)seed);
 	memset(far, -1, sizeof(far));
+	if (offload)
+		app_offload(w);
 	random_state = seed * 0x9e3779b97f4a7c15u | 1;
 	app_pattern(sent, 0, sizeof(sent));
 	first.open = any_open;
@@ -664,6 +696,16 @@ static void random_segments_do_not_hurt(void)
 	CU_ASSERT_EQUAL(first.seen_opens, first.seen_closes);
 }
 
+static void random_segments_do_not_hurt(void)
+{
+	at_random(false);
+}
+
+static void random_segments_do_not_hurt_with_offload(void)
+{
+	at_random(true);
+}
+
 static const struct unit_test tests[] = {
 	UNIT(segments_out_of_order_are_delivered_in_order),
 	UNIT(a_gap_is_told_at_once_and_filled_later),
@@ -682,8 +724,10 @@ static const struct unit_test tests[] = {
 	UNIT(a_fin_that_comes_early_waits_for_its_bytes),
 	UNIT(what_was_lost_is_sent_again),
 	UNIT(a_window_that_shrinks_over_what_was_sent_does_no_harm),
+	UNIT(a_window_may_begin_at_nothing),
 	UNIT(an_app_that_is_gone_is_given_up),
 	UNIT(random_segments_do_not_hurt),
+	UNIT(random_segments_do_not_hurt_with_offload),
 };
 
 UNIT_MAIN("stack", tests)
