@@ -139,12 +139,27 @@ void relay_down(struct tcp_flow *tf)
 	tcp_data_tidy(tf);
 }
 
+/* The server closed for good: what was sent to it after its FIN came back as
+ * a reset, which nothing reads any more. */
+static bool failed_after_eof(struct tcp_flow *tf)
+{
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	getsockopt(tf->relay.net.fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	if (err)
+		failed(tf, err);
+	return err;
+}
+
 static void on_net(struct loop_fd *fd, uint32_t events)
 {
 	struct tcp_flow *tf = container_of(fd, struct tcp_flow, relay.net);
 	struct relay *r = &tf->relay;
 
 	if (tf->flow.state == FLOW_DEAD)
+		return;
+	if (events & EPOLLERR && r->eof && !r->failed && failed_after_eof(tf))
 		return;
 	if (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		r->to_end = true;
