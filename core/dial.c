@@ -344,6 +344,22 @@ static int connect_dgram(struct dial *d, const struct sockaddr *sa,
 	return is_loop(d) ? -ELOOP : 0;
 }
 
+/* The packets of a stream travel as its app asked.  Where a value is refused
+ * they travel as others do. */
+static void set_hop(const struct dial *d)
+{
+	bool v6 = d->info.to.family == 6;
+	int level = v6 ? SOL_IPV6 : SOL_IP;
+	int ttl = d->ask.ttl, tos = d->ask.tos;
+
+	if (ttl)
+		setsockopt(d->info.fd, level, v6 ? IPV6_UNICAST_HOPS : IP_TTL,
+			   &ttl, sizeof(ttl));
+	if (tos)
+		setsockopt(d->info.fd, level, v6 ? IPV6_TCLASS : IP_TOS, &tos,
+			   sizeof(tos));
+}
+
 /* 0: connected, -EINPROGRESS: connect_ready() will tell, or -errno. */
 static int connect_stream(struct dial *d, const struct sockaddr *sa,
 			  socklen_t len)
@@ -352,6 +368,7 @@ static int connect_stream(struct dial *d, const struct sockaddr *sa,
 	int err;
 
 	setsockopt(d->info.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	set_hop(d);
 	set_recverr(d, 1);
 	err = connect(d->info.fd, sa, len) < 0 ? -errno : 0;
 	if (err && err != -EINPROGRESS)

@@ -45,6 +45,7 @@ struct dial_ask {
 	uint32_t flags;        /* SLUICE_DIAL_UNCONNECTED */
 	uint16_t prefer_port;  /* UDP: bind to it if it is free
 				   (RFC 4787 REQ-4), else same parity, else any */
+	uint8_t ttl, tos;      /* TCP: of its packets; 0: the system's */
 	/* fd is the caller's: non-blocking, close-on-exec; -1 with e.  The
 	 * dial is gone when it is called.  A ping socket is SOCK_RAW where
 	 * the kernel gives no SOCK_DGRAM: ask SO_TYPE. */

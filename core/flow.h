@@ -62,10 +62,11 @@ struct flow {
 	uint8_t why;             /* of its end */
 	bool asking;             /* inside open() */
 	bool relayed, told, half;
-	bool more;       /* held by MORE */
-	int relay_fd;    /* given inside open(); -1 */
-	void *plug;      /* its flow_size bytes */
-	uint64_t lru_ms; /* when it was last moved there */
+	bool more;        /* held by MORE */
+	uint8_t ttl, tos; /* for struct dial_ask */
+	int relay_fd;     /* given inside open(); -1 */
+	void *plug;       /* its flow_size bytes */
+	uint64_t lru_ms;  /* when it was last moved there */
 	struct dial *dial;
 	struct sluice_connect how;
 	struct timer idle;

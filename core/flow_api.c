@@ -124,6 +124,8 @@ int flow_api_connect(struct sluice_flow *p, const struct sluice_addr *to,
 	a.to = to ? *to : f->info.dst;
 	a.flow_id = f->info.id;
 	a.timeout_ms = f->how.timeout_ms;
+	a.ttl = f->ttl;
+	a.tos = f->tos;
 	if (f->type->proto == PACKET_UDP) {
 		a.flags = SLUICE_DIAL_UNCONNECTED;
 		a.prefer_port = f->info.app.port;

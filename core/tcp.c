@@ -25,6 +25,8 @@
 #define TCP_DIALS_MAX 1024        /* waiting for an answer at once, TCP-3 */
 #define TCP_SEND_AT   (64u << 10) /* do not wait for the end of the turn */
 #define TCP_SERVICES  4
+#define TCP_TTL_LOW   32      /* less was asked for on purpose: traceroute */
+#define TCP_TOS_DSCP  0xfc    /* ECN is between the app and us */
 #define TCP_IDLE_MS   7440000 /* RFC 5382, REQ-5 */
 #define TCP_HALF_MS   240000  /* the same, transitory */
 
@@ -405,6 +407,9 @@ static void on_syn(struct gateway *gw, struct packet *p)
 	list_init(&tf->dirty);
 	list_init(&tf->conn.busy);
 	f->stats.up_pkts = 1;
+	f->ttl = p->ttl > 1 && p->ttl <= TCP_TTL_LOW ? (uint8_t)(p->ttl - 1) :
+						       0;
+	f->tos = p->tos & TCP_TOS_DSCP;
 	if (hold_syn(tf, p) < 0) {
 		flow_end(f, SLUICE_WHY_ERROR);
 		return;
@@ -414,6 +419,18 @@ static void on_syn(struct gateway *gw, struct packet *p)
 		start_service(tf);
 	else
 		flow_open(f);
+}
+
+/* RFC 1812 5.3.1: what is for us may arrive with the last of it. */
+static bool is_expired(struct gateway *gw, const struct packet *p)
+{
+	bool v4 = p->version == 4;
+
+	if (likely(p->ttl > 1) || gateway_is_self(gw, &p->dst))
+		return false;
+	stats_inc(&gw->stats, drop_ttl);
+	gateway_icmp_error(gw, NULL, p->ip, p->len, v4 ? 11 : 3, 0, 0);
+	return true;
 }
 
 /* While the SYN is held, the app can only repeat it or give up. */
@@ -429,6 +446,8 @@ void tcp_up(struct gateway *gw, struct packet *p, struct tun_buf *buf)
 	struct flow_key key;
 	struct flow *f;
 
+	if (is_expired(gw, p))
+		return;
 	flow_key_set(&key, PACKET_TCP, &p->src, &p->dst);
 	f = flowtab_find(&gw->flows, &key);
 	tf = f ? tcp_flow_of(f) : NULL;
