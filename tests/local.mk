@@ -177,6 +177,7 @@ E2E_TESTS = \
 	tests/e2e/plugins.sh \
 	tests/e2e/protect.sh \
 	tests/e2e/run.sh \
+	tests/e2e/same.sh \
 	tests/e2e/tcp-limits.sh \
 	tests/e2e/tcp.sh \
 	tests/e2e/tun.sh \
@@ -188,6 +189,8 @@ EXTRA_DIST += $(E2E_TESTS) tests/e2e/README tests/e2e/answers.py \
 	tests/e2e/datagrams.py tests/e2e/demo tests/e2e/dnspeer.py \
 	tests/e2e/exec_tty.py tests/e2e/lib.sh tests/e2e/peer.py \
 	tests/e2e/protector.py tests/e2e/raw.py tests/e2e/resolver.py \
+	tests/e2e/same.known tests/e2e/same.py tests/e2e/samedgram.py \
+	tests/e2e/sameends.py tests/e2e/sametcp.py tests/e2e/sameworld.py \
 	tests/e2e/socksd.py tests/e2e/www.py
 
 # --- plugins for tests, loaded from $SLUICE_TEST_PLUGINDIR ---
