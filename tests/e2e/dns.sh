@@ -451,7 +451,7 @@ F=6 SELF=$SELF6
 gateway failover off "$HOLE6 [$up6]:5353 $up4:5353"
 gateway nowhere on "udp://$up4:5300 tcp://$up4:5300 [$up6]:5300"
 rewrite="${SLUICE_TEST_PLUGINDIR:-${SLUICE%/*}/tests/plugins/.libs}/dns-rewrite.so"
-if [[ -e $rewrite ]]; then
+if [[ -e $rewrite ]] && "$SLUICE" plugins "$rewrite" >/dev/null 2>&1; then
 	each_offload alone chain.dns=rewrite "rewrite.plugin=$rewrite" \
 		"rewrite.via=$up4:5353"
 	OFFLOAD=on each_offload kept chain.dns=rewrite \
@@ -459,7 +459,7 @@ if [[ -e $rewrite ]]; then
 	OFFLOAD=off each_offload unhelped chain.dns=rewrite \
 		"rewrite.plugin=$rewrite" dns.on-error=pass
 else
-	skip "dns: plugins that answer and rewrite" "no $rewrite"
+	skip "dns: plugins that answer and rewrite" "not to be loaded here"
 fi
 if command -v unbound >/dev/null; then
 	start_unbound
