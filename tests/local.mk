@@ -111,22 +111,22 @@ APP_SOURCES = \
 	tests/unit/script.c \
 	tests/unit/script.h \
 	tests/unit/world.h
-APP_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=util_now_ms
+APP_WRAP = $(AM_LDFLAGS) -Wl,--wrap=util_now_ms
 
 tests_unit_test_flow_SOURCES = tests/unit/test_flow.c $(APP_SOURCES)
-tests_unit_test_flow_LDFLAGS = $(APP_LDFLAGS)
+tests_unit_test_flow_LDFLAGS = $(APP_WRAP)
 
 tests_unit_test_gateway_SOURCES = tests/unit/test_gateway.c $(APP_SOURCES)
-tests_unit_test_gateway_LDFLAGS = $(APP_LDFLAGS)
+tests_unit_test_gateway_LDFLAGS = $(APP_WRAP)
 
 tests_unit_test_relay_SOURCES = tests/unit/test_relay.c $(APP_SOURCES)
-tests_unit_test_relay_LDFLAGS = $(APP_LDFLAGS)
+tests_unit_test_relay_LDFLAGS = $(APP_WRAP)
 
 tests_unit_test_stack_SOURCES = tests/unit/test_stack.c $(APP_SOURCES)
-tests_unit_test_stack_LDFLAGS = $(APP_LDFLAGS)
+tests_unit_test_stack_LDFLAGS = $(APP_WRAP)
 
 tests_unit_test_tcp_SOURCES = tests/unit/test_tcp.c $(APP_SOURCES)
-tests_unit_test_tcp_LDFLAGS = $(APP_LDFLAGS)
+tests_unit_test_tcp_LDFLAGS = $(APP_WRAP)
 
 # Files that belong to no single test.
 EXTRA_DIST += tests/unit/packets.h tests/unit/unit.h tests/unit/world.h

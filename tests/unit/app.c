@@ -5,19 +5,27 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 
-#define APP_MSS     1200u /* of the segments we send: fits every MTU */
-#define APP_TURNS   8     /* "nothing happens" */
-#define APP_STEP_MS 20    /* of waiting */
+#define APP_MSS      1200u   /* of the segments we send: fits every MTU */
+#define APP_TURNS    8       /* "nothing happens" */
+#define APP_EPOCH_MS 1000000 /* when time is not real */
+#define APP_STEP_MS  20      /* of waiting */
 
 static struct app *apps;
 static uint64_t skipped; /* ms, see app_wait() */
+static uint64_t frozen;  /* 0: the clock runs */
 static int fds_before;
 static size_t objects_before;
 
 /* The clock of the whole core (ld --wrap): time is given, not slept. */
 uint64_t __wrap_util_now_ms(void)
 {
-	return __real_util_now_ms() + skipped;
+	return (frozen ? frozen : __real_util_now_ms()) + skipped;
+}
+
+void app_freeze(void)
+{
+	frozen = APP_EPOCH_MS;
+	skipped = 0;
 }
 
 static int count_fds(void)
@@ -71,6 +79,7 @@ void app_end(struct world *w)
 		forget(apps);
 	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, stack_assertions), 0);
 	world_end(w);
+	frozen = 0;
 	CU_ASSERT_EQUAL(pool_malloc_used(), objects_before);
 	CU_ASSERT_EQUAL(count_fds(), fds_before);
 	CU_ASSERT_EQUAL(first.seen_opens, first.seen_closes);
@@ -489,14 +498,14 @@ int app_listen(int family, struct sluice_addr *as)
 
 int app_accept(struct world *w, int listener)
 {
-	uint64_t until = util_now_ms() + 2000;
+	uint64_t until = __real_util_now_ms() + 2000;
 	int fd;
 
 	do {
 		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
 		if (fd < 0)
 			app_turn(w, 5);
-	} while (fd < 0 && util_now_ms() < until);
+	} while (fd < 0 && __real_util_now_ms() < until);
 	CU_ASSERT_FATAL(fd >= 0);
 	return fd;
 }
@@ -515,12 +524,12 @@ bool app_nobody(struct world *w, int listener)
 
 ssize_t app_read(struct world *w, int fd, void *buf, size_t len)
 {
-	uint64_t until = util_now_ms() + 2000;
+	uint64_t until = __real_util_now_ms() + 2000;
 	uint8_t *at = buf;
 	size_t sum = 0;
 	ssize_t got;
 
-	while (sum < len && util_now_ms() < until) {
+	while (sum < len && __real_util_now_ms() < until) {
 		got = recv(fd, at + sum, len - sum, 0);
 		if (got > 0)
 			sum += (size_t)got;

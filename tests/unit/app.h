@@ -75,14 +75,17 @@ size_t app_largest(void);
 /* One turn; what came down is given to the apps it is for. */
 void app_turn(struct world *w, int ms);
 void app_turns(struct world *w, int n);
+/* Before app_world(): only app_wait() lets time pass in it, so that what happens
+ * depends on the test alone. */
+void app_freeze(void);
 /* Time passes for the gateway, in small steps; nobody sleeps. */
 void app_wait(struct world *w, unsigned ms);
 
 /* Turns until it is true, or for two seconds; asserts that it became so. */
 #define UNTIL(w, what)                                                         \
 	do {                                                                   \
-		uint64_t until_ = util_now_ms() + 2000;                        \
-		while (!(what) && util_now_ms() < until_)                      \
+		uint64_t until_ = __real_util_now_ms() + 2000;                 \
+		while (!(what) && __real_util_now_ms() < until_)               \
 			app_turn((w), 5);                                      \
 		CU_assertImplementation((what) ? CU_TRUE : CU_FALSE, __LINE__, \
 					"until " #what, __FILE__, "",          \

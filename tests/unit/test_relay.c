@@ -79,11 +79,11 @@ static void reset_by_server(struct link *l)
 /* The app sends it all, as the window lets it; the server reads. */
 static void all_up(struct link *l, size_t len)
 {
-	uint64_t until = util_now_ms() + 5000;
+	uint64_t until = __real_util_now_ms() + 5000;
 	size_t up = 0, in = 0;
 	ssize_t n;
 
-	while (in < len && util_now_ms() < until) {
+	while (in < len && __real_util_now_ms() < until) {
 		up += app_send(&l->a, sent + up, len - up);
 		app_turn(l->w, 1);
 		n = recv(l->server, got + in, len - in, 0);
@@ -95,12 +95,12 @@ static void all_up(struct link *l, size_t len)
 
 static void all_down(struct link *l, size_t len)
 {
-	uint64_t until = util_now_ms() + 5000;
+	uint64_t until = __real_util_now_ms() + 5000;
 	size_t out = 0;
 	ssize_t n;
 
 	app_forget(&l->a);
-	while (l->a.len < len && util_now_ms() < until) {
+	while (l->a.len < len && __real_util_now_ms() < until) {
 		n = send(l->server, sent + out, len - out, MSG_NOSIGNAL);
 		out += n > 0 ? (size_t)n : 0;
 		app_turn(l->w, 1);

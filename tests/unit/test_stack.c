@@ -495,6 +495,49 @@ IN_BOTH(an_app_that_is_gone_is_given_up)
 	app_end(w);
 }
 
+/* What lwIP calls when it finds itself in a state that cannot be. */
+void stack_assert(const char *what, const char *file, int line);
+
+static int assert_in_write(void *arg, const struct iovec *v, int n)
+{
+	(void)arg;
+	(void)v;
+	(void)n;
+	stack_assert("this is a test", __FILE__, __LINE__);
+	return 0;
+}
+
+/* In builds for people; a debug build stops there. */
+static void an_assertion_of_lwip_costs_one_connection(void)
+{
+#ifdef SLUICE_DEBUG
+	UNIT_SKIP("a debug build aborts");
+#endif
+	struct app a, b;
+	struct world *w = eaten(&a, 4);
+	int (*write)(void *, const struct iovec *, int) = w->gw.tun.ops.write;
+	struct sluice_flow *flow = first.flow;
+
+	app_init(&b, w, 4, 40002, &a.dst);
+	app_open(&b);
+	log_level = -1; /* it is said, but not here */
+	w->gw.tun.ops.write = assert_in_write;
+	sluice_send(flow, "x", 1);
+	app_turns(w, 2);
+	w->gw.tun.ops.write = write;
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, stack_assertions), 1);
+	CU_ASSERT_EQUAL(first.closes, 1);
+	CU_ASSERT_EQUAL(first.why, SLUICE_WHY_RESET);
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, tcp_open), 1);
+
+	/* The other one does not notice, and the app of this one is told. */
+	sluice_send(first.flow, "hello", 5);
+	UNTIL(w, b.len == 5);
+	app_ack(&a);
+	UNTIL(w, a.rsts);
+	world_end(w);
+}
+
 /* --------------------------------------------------------------- at random */
 
 /* Segments near what could be, into live connections: the test that made lwIP
@@ -636,6 +679,7 @@ static void any_connection(struct app *a, struct world *w, int i)
 	struct sluice_addr dst = world_host(i & 1 ? 4 : 6, (uint16_t)(80 + i));
 
 	app_init(a, w, i & 1 ? 4 : 6, (uint16_t)(40001 + any(4)), &dst);
+	a->iss = a->seq = a->una = any(UINT32_MAX);
 	a->lax = true;
 	a->quiet = any(2);
 	a->offer.has_wscale = any(4);
@@ -654,9 +698,11 @@ static void at_random(bool offload)
 	uint64_t n = number_of("SLUICE_RANDOM_SEGMENTS", 500000);
 	uint64_t seed = number_of("SLUICE_RANDOM_SEED", util_random32());
 	uint64_t until = __real_util_now_ms() + 10000, done = 0;
-	struct world *w = app_world("");
 	static struct app a[FLOWS];
+	struct world *w;
 
+	app_freeze();
+	w = app_world("");
 	printf("# SLUICE_RANDOM_SEED=%llu\n", (unsigned long long)seed);
 	memset(far, -1, sizeof(far));
 	if (offload)
@@ -726,6 +772,7 @@ static const struct unit_test tests[] = {
 	UNIT(a_window_that_shrinks_over_what_was_sent_does_no_harm),
 	UNIT(a_window_may_begin_at_nothing),
 	UNIT(an_app_that_is_gone_is_given_up),
+	UNIT(an_assertion_of_lwip_costs_one_connection),
 	UNIT(random_segments_do_not_hurt),
 	UNIT(random_segments_do_not_hurt_with_offload),
 };
