@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "addr.h"
 #include "dnsq.h"
@@ -21,6 +22,7 @@
 
 #define TABLE_MIN 64u
 #define TABLE_MAX 65536u
+#define LIMIT_MIN 16u
 
 static uint64_t question_hash(const struct dns *d, const struct dnsq *q)
 {
@@ -180,9 +182,21 @@ void dns_trim(struct gateway *gw)
 	pool_trim(&gw->dns->asks);
 }
 
+/* Who waits mostly holds a socket: a server that is silent must not cost the
+ * flows their descriptors. */
+static uint32_t pending_limit(const struct gateway *gw)
+{
+	struct rlimit r;
+	rlim_t some = LIMIT_MIN;
+
+	if (!getrlimit(RLIMIT_NOFILE, &r) && r.rlim_cur / 8 > some)
+		some = r.rlim_cur / 8;
+	return (uint32_t)MIN((rlim_t)gw->set.dns.max_pending, some);
+}
+
 int dns_init(struct gateway *gw)
 {
-	uint32_t limit = (uint32_t)gw->set.dns.max_pending;
+	uint32_t limit = pending_limit(gw);
 	uint32_t buckets = TABLE_MIN;
 	struct dns *d = calloc(1, sizeof(*d));
 	int err;
@@ -203,6 +217,7 @@ int dns_init(struct gateway *gw)
 		return err;
 	}
 	d->gw = gw;
+	d->limit = limit;
 	d->mask = buckets - 1;
 	d->on = gw->chains.of[CHAIN_DNS] && gw->chains.of[CHAIN_DNS][0];
 	d->watched = gw->chains.see & SLUICE_SEE_DNS;

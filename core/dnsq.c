@@ -438,7 +438,7 @@ void dnsq_up(struct dns *d, const struct sluice_addr *app,
 	}
 	if (!is_question(d, &info, conn, &m))
 		return;
-	if (stats_get(s, dns_pending) < (uint64_t)d->gw->set.dns.max_pending)
+	if (stats_get(s, dns_pending) < d->limit)
 		q = dnsq_new(d, &info, &m, conn);
 	if (!q) {
 		stats_inc(s, dns_limited);

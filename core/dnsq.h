@@ -61,8 +61,9 @@ struct dnsq {
 struct dns {
 	struct gateway *gw;
 	struct tcp_service service;
-	bool on;      /* there is a chain */
-	bool watched; /* an observer wants to know */
+	bool on;        /* there is a chain */
+	bool watched;   /* an observer wants to know */
+	uint32_t limit; /* queries waiting */
 	struct pool queries, asks;
 	struct list all;     /* oldest first */
 	struct dnsq **table; /* by UDP question, to know repeats */

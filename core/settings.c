@@ -80,7 +80,8 @@ static const struct sluice_option dns_table[] = {
 	ROW(MS, dns, timeout, "timeout", "5s", 100, 60000,
 	    "a question without an answer by then gets SERVFAIL"),
 	ROW(INT, dns, max_pending, "max-pending", "4096", 1, 1 << 20,
-	    "questions waiting at once; more are refused"),
+	    "questions waiting at once; never more than an eighth of the "
+	    "descriptors"),
 	ROW(ENUM, dns, on_error, "on-error", "block", 0, 0,
 	    "block|pass: what becomes of a question whose plugin failed"),
 	ROW(MS, dns, tcp_idle, "tcp-idle", "10s", 1000, 3600000,
