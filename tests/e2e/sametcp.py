@@ -80,7 +80,7 @@ def ttl_on_the_way(w):
 
 @row("the first SYN lost behind the gateway")
 def syn_lost(w):
-    host = w.refuser(40, 1)
+    host = w.mute(1)
     what = ["table", "local", "blackhole", host]
     l, port = w.listen(host=host)
     tap = Tap(w.srv, "veth0")
@@ -135,6 +135,40 @@ def syn_repeated(w):
     h.send(4)
     l.close()
     return ", ".join(sorted(heard))
+
+
+def syns_behind(w, n, between):
+    """SYNs that come out of the gateway for one nobody answers, and from how
+    many ports"""
+    h = Hand(w, 80, w.silent(n))
+    tap = Tap(w.srv, "veth0")
+    h.send(2, options=b"\2\4\5\xb4")
+    seen = [tap.first(lambda p: p.proto == 6 and p.dst == h.dst)]
+    between(h)
+    seen += [p for p in tap.packets(1.5) if p.proto == 6 and
+             p.dst == h.dst and p.flags & 2]
+    tap.close()
+    return seen
+
+
+@row("SYN repeated while nobody answers: one connection behind")
+def syn_repeated_held(w):
+    def again(h):
+        for _ in range(3):
+            h.send(2, options=b"\2\4\5\xb4")
+            time.sleep(0.05)
+
+    seen = syns_behind(w, 2, again)
+    return "%d ports" % len({p.sport for p in seen})
+
+
+@row("the app gives up while nobody answers: no more SYNs behind")
+def gives_up(w):
+    def rst(h):
+        h.seq += 1
+        h.send(4)
+
+    return "%d SYNs" % len(syns_behind(w, 3, rst))
 
 
 @row("SYN with data")

@@ -327,6 +327,14 @@ class World:
         """whoever sends there gets ICMP type/code from the server's router"""
         return ("2001:db8:%x::%x" if self.v6 else "198.18.%d.%d") % (t, code)
 
+    def silent(self, n):
+        """nobody is there"""
+        return self.refuser(7 if self.v6 else 20, n)
+
+    def mute(self, n):
+        """an address of the server's that nothing else uses"""
+        return self.refuser(40, n)
+
     def distant(self, n):
         """one of the far host's addresses, behind a link of MTU 1300"""
         return ("fd98:1::%x" if self.v6 else "192.0.2.%d") % n
