@@ -21,14 +21,17 @@
 #include "log.h"
 #include "tcp_flow.h"
 
-#define TCP_HELD_MAX  140         /* a SYN: 60 + 60 bytes and some extensions */
-#define TCP_DIALS_MAX 1024        /* waiting for an answer at once, TCP-3 */
-#define TCP_SEND_AT   (64u << 10) /* do not wait for the end of the turn */
-#define TCP_SERVICES  4
-#define TCP_TTL_LOW   32      /* less was asked for on purpose: traceroute */
-#define TCP_TOS_DSCP  0xfc    /* ECN is between the app and us */
-#define TCP_IDLE_MS   7440000 /* RFC 5382, REQ-5 */
-#define TCP_HALF_MS   240000  /* the same, transitory */
+#define TCP_HELD_MAX   140  /* a SYN: 60 + 60 bytes and some extensions */
+#define TCP_DIALS_MAX  1024 /* waiting for an answer at once, TCP-3 */
+#define TCP_DIALS_FREE 256  /* so many, whomever they are for */
+#define TCP_DIALS_EACH 32   /* beyond that: for one destination */
+#define TCP_TARGETS    1024 /* destinations told apart, by hash */
+#define TCP_SEND_AT    (64u << 10) /* do not wait for the end of the turn */
+#define TCP_SERVICES   4
+#define TCP_TTL_LOW    32      /* less was asked for on purpose: traceroute */
+#define TCP_TOS_DSCP   0xfc    /* ECN is between the app and us */
+#define TCP_IDLE_MS    7440000 /* RFC 5382, REQ-5 */
+#define TCP_HALF_MS    240000  /* the same, transitory */
 
 struct service {
 	uint16_t port;
@@ -41,6 +44,7 @@ static struct {
 	struct service service[TCP_SERVICES];
 	int services;
 	unsigned waiting; /* flows whose SYN is held */
+	uint16_t waiting_for[TCP_TARGETS];
 } t;
 
 void tcp_mark(struct tcp_flow *tf)
@@ -68,6 +72,22 @@ static void without_data(uint8_t *ip, uint32_t len)
 	memcpy(ip + 10, &sum, sizeof(sum));
 }
 
+static uint16_t target_of(const struct gateway *gw, const struct packet *p)
+{
+	return (uint16_t)(util_siphash(gw->flows.secret, p->dst.ip,
+				       sizeof(p->dst.ip)) %
+			  TCP_TARGETS);
+}
+
+/* A dead destination must not take all the places where dials wait. */
+static bool may_wait(const struct gateway *gw, const struct packet *p)
+{
+	if (t.waiting < TCP_DIALS_FREE)
+		return true;
+	return t.waiting < TCP_DIALS_MAX &&
+	       t.waiting_for[target_of(gw, p)] < TCP_DIALS_EACH;
+}
+
 static int hold_syn(struct tcp_flow *tf, const struct packet *p)
 {
 	uint32_t len = p->len;
@@ -83,8 +103,9 @@ static int hold_syn(struct tcp_flow *tf, const struct packet *p)
 	if (len < p->len)
 		without_data(tf->held, len);
 	tf->held_len = len;
-	tf->counted = true;
+	tf->target = target_of(tf->flow.gw, p);
 	t.waiting++;
+	t.waiting_for[tf->target]++;
 	return 0;
 }
 
@@ -92,9 +113,8 @@ static void drop_syn(struct tcp_flow *tf)
 {
 	pool_put(&t.held, tf->held);
 	tf->held = NULL;
-	if (tf->counted)
-		t.waiting--;
-	tf->counted = false;
+	t.waiting--;
+	t.waiting_for[tf->target]--;
 }
 
 /* The held packet, read again; its checksum was of more, perhaps. */
@@ -128,8 +148,9 @@ static void tcp_accept(struct flow *f)
 
 static int tcp_more(struct flow *f)
 {
+	if (tcp_flow_of(f)->conn.fin_seen)
+		return -EPIPE; /* there will be no more */
 	tcp_accept(f);
-	tcp_mark(tcp_flow_of(f)); /* what came already counts */
 	return f->state == FLOW_DEAD ? -ENOMEM : 0;
 }
 
@@ -392,7 +413,7 @@ static void on_syn(struct gateway *gw, struct packet *p)
 	struct tcp_flow *tf;
 	struct flow *f;
 
-	if (t.waiting >= TCP_DIALS_MAX) {
+	if (!may_wait(gw, p)) {
 		stats_inc(&gw->stats, drop_limit);
 		return;
 	}

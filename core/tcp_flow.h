@@ -40,7 +40,7 @@ struct tcp_flow {
 	struct tcp_chunk *down, *down_tail;
 	struct list dirty; /* something to do at the end of the turn */
 	const struct tcp_service *service;
-	bool counted;    /* among those waiting for a dial */
+	uint16_t target; /* where it is counted while it is held */
 	bool eof_told;   /* eof() was called */
 	bool news;       /* readable() is due */
 	bool wants_room; /* writable() is due once there is room */

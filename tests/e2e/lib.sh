@@ -27,6 +27,7 @@ GW4=10.99.0.1 SRV4=10.99.0.2 APP4=10.0.0.2 SELF4=10.0.0.1
 GW6=fd99::1 SRV6=fd99::2 APP6=fd00:736c::2 SELF6=fd00:736c::1
 # Nobody is there: and nobody says so; unreachable (3/1, 1/0); prohibited (3/13,
 # 1/1).
+HOLES4=203.0.113.128 HOLES6=fd99:dead::8000 # and 127 after each
 HOLE4=203.0.113.9 UNREACH4=203.0.113.1 PROHIBIT4=203.0.113.2
 HOLE6=fd99:dead::9 UNREACH6=fd99:dead::1 PROHIBIT6=fd99:dead::2
 
@@ -199,9 +200,11 @@ world_up()
 	ip -n "$NS_SRV" route add local 198.18.0.0/15 dev lo
 	ip -n "$NS_SRV" -6 route add local 2001:db8::/32 dev lo
 	ip -n "$NS_SRV" route add blackhole $HOLE4
+	ip -n "$NS_SRV" route add blackhole 203.0.113.128/25
 	ip -n "$NS_SRV" route add unreachable $UNREACH4
 	ip -n "$NS_SRV" route add prohibit $PROHIBIT4
 	ip -n "$NS_SRV" -6 route add blackhole $HOLE6
+	ip -n "$NS_SRV" -6 route add blackhole fd99:dead::8000/113
 	ip -n "$NS_SRV" -6 route add unreachable $UNREACH6
 	ip -n "$NS_SRV" -6 route add prohibit $PROHIBIT6
 	srv sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
@@ -451,7 +454,7 @@ each_family()
 	shift
 	for f in ${FAMILY:-4 6}; do
 		F=$f CASE="IPv$f${case:+, $case}" U='' V=''
-		for name in SRV APP SELF HOLE UNREACH PROHIBIT; do
+		for name in SRV APP SELF HOLE HOLES UNREACH PROHIBIT; do
 			value=$name$f
 			printf -v "$name" %s "${!value}"
 		done

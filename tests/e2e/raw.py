@@ -11,7 +11,8 @@
 #	broken			one packet for each reason to drop one; prints
 #				"counter name" lines
 #	noise N SEED		good packets with random bytes changed
-#	syns HOST N		SYNs to HOST, each from another port
+#	syns HOST N [M]		SYNs to HOST, each from another port; with M to
+#				HOST and the M - 1 addresses after it, in turn
 #	frags HOST PORT CASE	a fragmented UDP datagram: whole, reverse,
 #				overlap, first (only that); prints the answer
 #	flood HOST PORT N	first fragments that nothing follows
@@ -21,6 +22,7 @@
 #
 # For HOST of the servers of lib.sh the source is the app's address.
 
+import ipaddress
 import random
 import select
 import socket
@@ -209,9 +211,11 @@ def noise(w, n, seed):
             pass
 
 
-def syns(w, host, n):
+def syns(w, host, n, spread=1):
     src = APP6 if ":" in host else APP4
+    first = ipaddress.ip_address(host)
     for i in range(int(n)):
+        host = str(first + i % int(spread))
         w.send(ip(src, host, 6, tcp(src, host, 1024 + i % 60000,
                                     80 + i // 60000, 2, seq=i)))
         if i % 50 == 49:

@@ -44,10 +44,14 @@ flood()
 	bg bash -c "exec ip netns exec $NS_CLI '$HERE/peer.py' \
 		hold $SRV 7 1 <>'$TMP/keep$F'"
 	wait_for 5 counted tcp_open 1
-	cli "$HERE/raw.py" tun0 syns $HOLE 3000
+	cli "$HERE/raw.py" tun0 syns $HOLE 2000
+	check "T3: one dead destination gets a share of the places" \
+		counted tcp_open 250 260
+	same "T3: others are reached meanwhile" "$(peer many $SRV 7 50)" "bad 0"
+	cli "$HERE/raw.py" tun0 syns $HOLES 3000 64
 	check "TCP-3: no more than 1024 wait" counted tcp_open 1000 1030
 	check "TCP-3: the rest is dropped and counted" \
-		counted drop_limit "$((LIMITED + 1900))"
+		counted drop_limit "$((LIMITED + 3600))"
 	LIMITED=$(counter drop_limit)
 	check "TCP-3: memory stays flat" \
 		sluice_rss_below $((rss + 10000))
