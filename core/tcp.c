@@ -146,11 +146,18 @@ static void tcp_accept(struct flow *f)
 	drop_syn(tf);
 }
 
+/* A plugin that has seen what came waits for more of it; one that is asked
+ * after others sees at once what these waited for. */
 static int tcp_more(struct flow *f)
 {
-	if (tcp_flow_of(f)->conn.fin_seen)
-		return -EPIPE; /* there will be no more */
+	struct tcp_flow *tf = tcp_flow_of(f);
+
+	if (tf->more_for == f->holder)
+		return tf->conn.fin_seen ? -EPIPE : 0;
+	tf->more_for = f->holder;
 	tcp_accept(f);
+	tf->news = tf->conn.up_bytes;
+	tcp_mark(tf);
 	return f->state == FLOW_DEAD ? -ENOMEM : 0;
 }
 
