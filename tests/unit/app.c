@@ -102,6 +102,7 @@ static void take_syn(struct app *a, const struct packet *p)
 {
 	if (a->syns++)
 		return;
+	a->syn_flags = p->flags;
 	packet_syn_options(p, &a->theirs);
 	a->irs = p->seq;
 	a->nxt = p->seq + 1;

@@ -47,7 +47,7 @@ struct app {
 	unsigned segments, syns, rsts, icmps, acks;
 	unsigned holes, beyond, probes; /* against the rules; window probes */
 	uint16_t syn_window;
-	uint8_t rst_flags;
+	uint8_t syn_flags, rst_flags;
 	uint32_t rst_seq, rst_ack, last_ack;
 	uint32_t largest; /* payload of a segment */
 	uint8_t icmp_type, icmp_code;

@@ -496,6 +496,94 @@ IN_BOTH(more_with_a_fin_is_asked_again_at_once)
 	app_end(w);
 }
 
+static int second_more(struct sluice_flow *f)
+{
+	struct iovec v[4];
+	size_t n = ARRAY_SIZE(v);
+
+	if (second.opens == 1)
+		return SLUICE_MORE;
+	CU_ASSERT_EQUAL(sluice_peek(f, v, &n), 5);
+	return SLUICE_TAKE;
+}
+
+/* Two that look: the second one need not wait for other bytes. */
+IN_BOTH(what_the_first_waited_for_the_second_sees_at_once)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst = app_closed_port(family);
+	struct app a;
+
+	second.open = second_more;
+	open_for_more(w, &a, SLUICE_PASS, family, &dst);
+	app_turns(w, 2); /* not after a second */
+	CU_ASSERT_EQUAL(second.opens, 2);
+	CU_ASSERT_EQUAL(first.closes, 0);
+	app_end(w);
+	CU_ASSERT_EQUAL(second.closes, 1);
+}
+
+/* A plugin that waits for bytes which cannot come any more. */
+IN_BOTH(more_after_the_end_refuses_the_flow)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst = app_closed_port(family);
+	struct app a;
+
+	first.open = script_more;
+	app_init(&a, w, family, 40001, &dst);
+	app_open(&a);
+	app_send(&a, "GE", 2);
+	UNTIL(w, first.opens == 2);
+	CU_ASSERT_EQUAL(first.closes, 0);
+	app_fin(&a);
+	UNTIL(w, first.closes == 1);
+	CU_ASSERT_EQUAL(first.opens, 3);
+	CU_ASSERT_EQUAL(first.why, SLUICE_WHY_ERROR);
+	CU_ASSERT_EQUAL(a.rsts, 1);
+	app_end(w);
+}
+
+static int to_connect(struct sluice_flow *f)
+{
+	return sluice_flow_stats(f)->up_bytes ? SLUICE_PASS : SLUICE_TAKE;
+}
+
+static void connect_then(struct sluice_flow *f)
+{
+	sluice_consume(f, 4); /* of its own protocol */
+	CU_ASSERT_EQUAL(sluice_send(f, "HTTP", 4), 4);
+	CU_ASSERT_EQUAL(sluice_connect(f, NULL), SLUICE_LATER);
+	CU_ASSERT_EQUAL(sluice_connect(f, NULL), -EINVAL);
+}
+
+/* As a proxy does: first its own talk with the app, then the relay. */
+IN_BOTH(a_plugin_may_take_a_flow_first_and_connect_it_later)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst;
+	int listener = app_listen(family, &dst), server;
+	char buf[8];
+	struct app a;
+
+	first.open = to_connect;
+	first.readable = connect_then;
+	app_init(&a, w, family, 40001, &dst);
+	app_open(&a);
+	app_send(&a, "talkdata", 8);
+	server = app_accept(w, listener);
+	CU_ASSERT_EQUAL(app_read(w, server, buf, 4), 4);
+	CU_ASSERT_EQUAL(memcmp(buf, "data", 4), 0);
+	CU_ASSERT_EQUAL(send(server, " 200", 4, 0), 4);
+	UNTIL(w, a.len == 8);
+	CU_ASSERT_TRUE(app_has(&a, "HTTP 200", 8));
+	CU_ASSERT_EQUAL(first.readables, 1);
+	close(server);
+	close(listener);
+	app_end(w);
+	CU_ASSERT_EQUAL(first.closes, 1);
+}
+
 /* ------------------------------------------------------------ LATER */
 
 /* A flow that waits for resolve(). */
@@ -808,6 +896,60 @@ IN_BOTH(a_scale_above_14_counts_as_14)
 	app_end(w);
 }
 
+/* RFC 7413, RFC 9293 3.10.7.2: what a SYN carries need not be kept, it comes
+ * again. */
+IN_BOTH(data_on_a_syn_is_taken_when_it_comes_again)
+{
+	static const size_t sizes[] = { 1, 80, 200, 1000 };
+	static uint8_t bytes[1000];
+	struct app a;
+
+	app_pattern(bytes, 0, sizeof(bytes));
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct world *w = app_world("");
+		struct sluice_addr dst = world_host(family, 80);
+		struct iovec v[2];
+		size_t n = 2;
+
+		first.open = i & 1 ? script_later : script_take;
+		app_init(&a, w, family, 40001, &dst);
+		app_segment(&a, TCP_SYN, a.iss, bytes, sizes[i]);
+		a.seq++;
+		UNTIL(w, first.opens);
+		if (i & 1)
+			sluice_resolve(first.flow, SLUICE_TAKE, 0);
+		UNTIL(w, a.syns);
+		CU_ASSERT_EQUAL(a.una, a.iss + 1);
+		app_send(&a, bytes, sizes[i]);
+		UNTIL(w, first.readables);
+		CU_ASSERT_EQUAL(sluice_peek(first.flow, v, &n), sizes[i]);
+		CU_ASSERT_EQUAL(memcmp(v[0].iov_base, bytes, sizes[i]), 0);
+		app_end(w);
+	}
+}
+
+/* ECN is not spoken here; urgent is a byte like any other (RFC 6093). */
+IN_BOTH(ecn_and_urgent_bits_do_not_matter)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst = world_host(family, 80);
+	struct iovec v[2];
+	struct app a;
+	size_t n = 2;
+
+	first.open = script_take;
+	app_init(&a, w, family, 40001, &dst);
+	app_segment(&a, TCP_SYN | TCP_ECE | TCP_CWR, a.iss, NULL, 0);
+	a.seq++;
+	UNTIL(w, a.syns);
+	CU_ASSERT_EQUAL(a.syn_flags, TCP_SYN | TCP_ACK);
+	app_segment(&a, TCP_ACK | TCP_URG | TCP_ECE | TCP_CWR, a.seq, "abc", 3);
+	UNTIL(w, first.readables);
+	CU_ASSERT_EQUAL(sluice_peek(first.flow, v, &n), 3);
+	UNTIL(w, a.una == a.seq + 3);
+	app_end(w);
+}
+
 /* T22: no two connections begin alike, nor one after the other. */
 static void first_sequence_numbers_do_not_repeat(void)
 {
@@ -947,6 +1089,9 @@ static const struct unit_test tests[] = {
 	UNIT(more_and_then_drop_resets),
 	UNIT(more_without_bytes_is_asked_again_after_a_second),
 	UNIT(more_with_a_fin_is_asked_again_at_once),
+	UNIT(what_the_first_waited_for_the_second_sees_at_once),
+	UNIT(more_after_the_end_refuses_the_flow),
+	UNIT(a_plugin_may_take_a_flow_first_and_connect_it_later),
 	UNIT(later_and_then_take_answers_the_app),
 	UNIT(later_and_then_pass_asks_the_next),
 	UNIT(later_and_then_drop_tells_why),
@@ -960,6 +1105,8 @@ static const struct unit_test tests[] = {
 	UNIT(options_are_answered_only_if_they_were_offered),
 	UNIT(segments_down_are_not_larger_than_the_app_takes),
 	UNIT(a_scale_above_14_counts_as_14),
+	UNIT(data_on_a_syn_is_taken_when_it_comes_again),
+	UNIT(ecn_and_urgent_bits_do_not_matter),
 	UNIT(first_sequence_numbers_do_not_repeat),
 	UNIT(a_syn_ack_is_sent_again_and_then_given_up),
 	UNIT(a_port_can_be_used_again_right_after_both_fins),
