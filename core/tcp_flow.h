@@ -40,12 +40,12 @@ struct tcp_flow {
 	struct tcp_chunk *down, *down_tail;
 	struct list dirty; /* something to do at the end of the turn */
 	const struct tcp_service *service;
-	uint16_t target; /* where it is counted while it is held */
+	uint16_t target;           /* where it is counted while it is held */
 	struct instance *more_for; /* who answered MORE last */
-	bool eof_told;   /* eof() was called */
-	bool news;       /* readable() is due */
-	bool wants_room; /* writable() is due once there is room */
-	bool reserved;   /* a plugin is writing into the last chunk */
+	bool eof_told;             /* eof() was called */
+	bool news;                 /* readable() is due */
+	bool wants_room;           /* writable() is due once there is room */
+	bool reserved;             /* a plugin is writing into the last chunk */
 	struct relay relay;
 };
 
