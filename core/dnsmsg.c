@@ -392,7 +392,13 @@ int dnsmsg_adopt(uint8_t *msg, const struct dnsmsg *m, const void *query,
 {
 	uint16_t keep = 0x7800 | DNSMSG_RD; /* the query's opcode and RD */
 
-	if (m->question != q->question)
+	/* Other names of this length are no good either: pointers may lead
+	 * into the middle of this one. */
+	if (m->question != q->question ||
+	    (q->question &&
+	     !question_equal(msg + DNSMSG_HEADER,
+			     (const uint8_t *)query + DNSMSG_HEADER,
+			     q->question)))
 		return -EBADMSG;
 	put_be16(msg, q->id);
 	put_be16(msg + 2, (uint16_t)(DNSMSG_QR | (m->flags & ~keep) |

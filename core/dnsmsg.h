@@ -104,8 +104,7 @@ size_t dnsmsg_make(uint8_t *out, size_t cap, const void *query,
 		   const struct dnsmsg *q, const struct dnsmsg_answer *a);
 
 /* Make msg (parsed as m) the answer to query: its id, its question letter by
- * letter, QR, RD.  0, or -EBADMSG if it was asked something of another
- * length. */
+ * letter, QR, RD.  0, or -EBADMSG if it was asked something else. */
 int dnsmsg_adopt(uint8_t *msg, const struct dnsmsg *m, const void *query,
 		 const struct dnsmsg *q);
 

@@ -546,10 +546,16 @@ static void an_adopted_answer_is_the_querys_own(void)
 					 DNSMSG_NXDOMAIN);
 	CU_ASSERT_EQUAL(memcmp(draft.b + 12, query + 12, q.question), 0);
 
-	header(1, DNSMSG_QR, 1, 0, 0, 0);
-	question("a.example.org", 1);
-	m = parsed();
-	CU_ASSERT_EQUAL(dnsmsg_adopt(draft.b, &m, query, &q), -EBADMSG);
+	for (int i = 0; i < 3; i++) {
+		static const char *const other[] = { "a.example.org",
+						     "example.com",
+						     "exam.le.org" };
+
+		header(1, DNSMSG_QR, 1, 0, 0, 0);
+		question(other[i], 1);
+		m = parsed();
+		CU_ASSERT_EQUAL(dnsmsg_adopt(draft.b, &m, query, &q), -EBADMSG);
+	}
 }
 
 static void a_long_answer_is_cut_between_records(void)
