@@ -414,7 +414,8 @@ struct sluice_query_api {
 	uint32_t size;
 	const struct sluice_query_info *(*info)(struct sluice_query *);
 	/* the answer: copied; the core sets id and question right.  0, or
-	 * -EBADMSG if it is no DNS message, -ENOMEM.  Follow with TAKE */
+	 * -EBADMSG if it is no DNS message or answers another question,
+	 * -ENOMEM.  Follow with TAKE */
 	int (*answer)(struct sluice_query *, const void *msg, size_t len);
 	/* A or AAAA records, those that fit the question's type */
 	int (*answer_addr)(struct sluice_query *, const struct sluice_addr *,
