@@ -359,6 +359,10 @@ static void explain(int err, char *text, size_t len)
 		snprintf(text, len,
 			 "the kernel has no user, network, mount or process "
 			 "namespaces");
+	else if (err == EAGAIN)
+		snprintf(text, len,
+			 "no more processes allowed: raise the limit "
+			 "(ulimit -u)");
 	else
 		snprintf(text, len, "make namespaces: %s", strerror(err));
 }
@@ -394,7 +398,8 @@ int box_start(struct box *b, const struct settings *set, char **argv,
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ctl)) {
 		r = -errno;
-		snprintf(text, text_len, "socketpair: %s", strerror(-r));
+		snprintf(text, text_len, "start: %s%s", strerror(-r),
+			 r == -EMFILE ? ": raise the limit (ulimit -n)" : "");
 		return r;
 	}
 	b->pid = clone_box();

@@ -241,12 +241,12 @@ static void on_signal(struct loop_fd *f, uint32_t events)
 
 static int watch(struct exec *x, const sigset_t *set)
 {
-	int fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
-	int r;
+	int fd, r;
 
+	timer_init(&x->drain, drain_step); /* unwatch() wants it */
+	fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	timer_init(&x->drain, drain_step);
 	r = loop_add(&x->gw.loop, &x->signals, fd, EPOLLIN, on_signal);
 	if (r)
 		close(fd);
@@ -309,7 +309,8 @@ static int run_opened(struct exec *x, const sigset_t *set)
 	int r = watch(x, set);
 
 	if (r) {
-		log_error("exec: watch the command: %s", strerror(-r));
+		log_error("exec: watch the command: %s%s", strerror(-r),
+			  r == -EMFILE ? ": raise the limit (ulimit -n)" : "");
 	} else {
 		let_go_of_stdio();
 		box_go(&x->box);

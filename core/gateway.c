@@ -206,7 +206,9 @@ int gateway_open(struct gateway *gw, char *text, size_t text_len)
 {
 	int err;
 
-	snprintf(text, text_len, "start: no memory or descriptors");
+	snprintf(text, text_len,
+		 "start: no memory or descriptors: raise "
+		 "the limits (ulimit -v, -n)");
 	err = loop_init(&gw->loop);
 	if (err < 0)
 		return err;

@@ -73,6 +73,11 @@ static int find(const struct say *say, const char *ifname)
 {
 	unsigned int index = if_nametoindex(ifname);
 
+	if (!index && errno == EMFILE)
+		return fail(say, -EMFILE,
+			    "set up device %s: too many open files: raise the "
+			    "limit (ulimit -n)",
+			    ifname);
 	if (!index)
 		return fail(say, -ENODEV, "there is no device %s", ifname);
 	return (int)index;
