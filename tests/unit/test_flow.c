@@ -750,33 +750,64 @@ static void the_flow_idle_for_longest_makes_room(void)
 	app_end(w);
 }
 
-/* TCP-3: unanswered SYNs are bounded, whatever the flow limit. */
-static void too_many_dials_at_once_wait_for_the_next_syn(void)
+/* SYNs of n apps, to one destination or each to its own; how many were asked
+ * about. */
+static int dials(struct world *w, struct app *a, int n, bool apart)
 {
 	struct sluice_addr dst = world_host(4, 80);
-	struct world *w = app_world("");
-	static struct app a[1100];
-	unsigned most;
 
 	first.open = script_later;
-	w->gw.flow_limit[GATEWAY_LRU_TCP] = 2000;
-	for (int i = 0; i < 1100; i++) {
+	first.opens = 0;
+	for (int i = 0; i < n; i++) {
+		if (apart)
+			put_be16(dst.ip + 2, (uint16_t)(1000 + i));
 		app_init(&a[i], w, 4, (uint16_t)(20000 + i), &dst);
 		app_syn(&a[i]);
 		if (i % 100 == 99)
 			app_turns(w, 1);
 	}
 	app_turns(w, 4);
-	most = (unsigned)first.opens;
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, drop_limit),
+			(uint64_t)(n - first.opens));
+	CU_ASSERT_EQUAL(a[n - 1].segments + a[n - 1].icmps, 0);
+	return first.opens;
+}
+
+/* TCP-3: unanswered SYNs are bounded, whatever the flow limit. */
+static void too_many_dials_at_once_wait_for_the_next_syn(void)
+{
+	struct world *w = app_world("");
+	static struct app a[1100];
+	int most;
+
+	w->gw.flow_limit[GATEWAY_LRU_TCP] = 2000;
+	most = dials(w, a, 1100, true);
 	CU_ASSERT_EQUAL(most, 1024);
-	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, drop_limit), 1100 - most);
-	CU_ASSERT_EQUAL(a[1099].segments + a[1099].icmps, 0);
 	CU_ASSERT_EQUAL(
 		sluice_resolve(first.flow, SLUICE_DROP, SLUICE_WHY_REFUSED), 0);
 	app_turns(w, 1);
 	app_syn(&a[1099]);
 	app_turns(w, 4);
-	CU_ASSERT_EQUAL(first.opens, 1025);
+	CU_ASSERT_EQUAL(first.opens, most + 1);
+	app_end(w);
+}
+
+/* T3: a destination that does not answer leaves room for others. */
+static void one_destination_does_not_take_every_dial(void)
+{
+	struct world *w = app_world("");
+	static struct app a[400], b;
+	struct sluice_addr dst = world_host(4, 80);
+	int most;
+
+	w->gw.flow_limit[GATEWAY_LRU_TCP] = 2000;
+	most = dials(w, a, 400, false);
+	CU_ASSERT_TRUE(most < 400);
+	dst.ip[3] = 77;
+	app_init(&b, w, 4, 50000, &dst);
+	app_syn(&b);
+	app_turns(w, 2);
+	CU_ASSERT_EQUAL(first.opens, most + 1);
 	app_end(w);
 }
 
@@ -853,6 +884,7 @@ static const struct unit_test tests[] = {
 	UNIT(beyond_the_limit_a_new_flow_is_refused),
 	UNIT(the_flow_idle_for_longest_makes_room),
 	UNIT(too_many_dials_at_once_wait_for_the_next_syn),
+	UNIT(one_destination_does_not_take_every_dial),
 	UNIT(a_flow_nobody_resolves_ends_after_thirty_seconds),
 	UNIT(an_observer_sees_each_flow_begin_and_end),
 };
