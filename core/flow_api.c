@@ -59,9 +59,19 @@ int flow_api_relay(struct sluice_flow *p, int fd, uint32_t flags)
 	struct flow *f = flow_of(p);
 	int err;
 
-	if (flags || f->state == FLOW_DEAD || f->relayed || f->relay_fd >= 0) {
+	if (fd < 0)
+		return -EBADF;
+	/* A connect() on its way will bring a socket of its own. */
+	if (flags || f->state == FLOW_DEAD || f->relayed || f->relay_fd >= 0 ||
+	    f->dial) {
 		close(fd);
 		return -EINVAL;
+	}
+	/* One that waits for itself would have all the others wait. */
+	err = util_nonblock(fd);
+	if (err) {
+		close(fd);
+		return err;
 	}
 	if (f->asking || f->state == FLOW_WAIT) {
 		f->relay_fd = fd;
@@ -116,7 +126,7 @@ int flow_api_connect(struct sluice_flow *p, const struct sluice_addr *to,
 	struct flow *f = flow_of(p);
 	struct dial_ask a = { .done = on_dialled, .arg = f };
 
-	if (f->state == FLOW_DEAD || f->dial || f->relayed)
+	if (f->state == FLOW_DEAD || f->dial || f->relayed || f->relay_fd >= 0)
 		return -EINVAL;
 	if (how)
 		memcpy(&f->how, how, MIN(how->size, sizeof(f->how)));

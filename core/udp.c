@@ -266,7 +266,7 @@ static int on_relay(struct flow *f, int fd)
 	int family, one = 1, err;
 
 	family = dgram_setup(fd, &u->hop);
-	err = family < 0 ? family : util_nonblock(fd);
+	err = MIN(family, 0);
 	if (!err)
 		err = loop_add(&f->gw->loop, &u->net, fd, EPOLLIN, udp_net);
 	if (err) {

@@ -462,6 +462,42 @@ IN_BOTH(in_close_everything_is_refused_and_nothing_breaks)
 	CU_ASSERT_EQUAL(first.closes, 1);
 }
 
+static int connect_and_relay(struct sluice_flow *f)
+{
+	int verdict = sluice_connect(f, NULL);
+
+	CU_ASSERT_EQUAL(sluice_relay(f, dup(0)), -EINVAL);
+	return verdict;
+}
+
+static int relay_and_connect(struct sluice_flow *f)
+{
+	CU_ASSERT_EQUAL(sluice_relay(f, -1), -EBADF);
+	CU_ASSERT_EQUAL(sluice_relay(f, dup(0)), SLUICE_TAKE);
+	CU_ASSERT_EQUAL(sluice_connect(f, NULL), -EINVAL);
+	return SLUICE_PASS;
+}
+
+/* The first would be lost, and its descriptor with it. */
+IN_BOTH(a_flow_gets_one_socket)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst;
+	int listener = app_listen(family, &dst), server;
+	struct app a;
+
+	first.open = relay_and_connect;
+	second.open = connect_and_relay;
+	app_init(&a, w, family, 40001, &dst);
+	app_open(&a);
+	server = app_accept(w, listener);
+	CU_ASSERT_EQUAL(sluice_relay(second.flow, -1), -EBADF);
+	CU_ASSERT_EQUAL(sluice_relay(second.flow, dup(0)), -EINVAL);
+	close(server);
+	close(listener);
+	app_end(w);
+}
+
 static int misuse_in_open(struct sluice_flow *f)
 {
 	struct iovec v[2];
@@ -873,6 +909,7 @@ static const struct unit_test tests[] = {
 	UNIT(what_is_not_acknowledged_is_released_at_the_end),
 	UNIT(shut_comes_after_what_was_committed),
 	UNIT(in_close_everything_is_refused_and_nothing_breaks),
+	UNIT(a_flow_gets_one_socket),
 	UNIT(inside_open_there_are_no_bytes_yet),
 	UNIT(a_flow_knows_its_ends_and_its_state_begins_at_zero),
 	UNIT(an_idle_flow_ends_after_its_time),

@@ -738,11 +738,12 @@ IN_BOTH(relay_inside_open_moves_every_byte)
 	char buf[8];
 	struct app a;
 
-	CU_ASSERT_EQUAL_FATAL(
-		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	CU_ASSERT_EQUAL(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
 	first.open = relay_pair;
 	app_init(&a, w, family, 40001, &dst);
 	app_open(&a);
+	CU_ASSERT_TRUE(fcntl(pair[0], F_GETFL) & O_NONBLOCK);
 	app_send(&a, "up", 2);
 	CU_ASSERT_EQUAL(app_read(w, pair[1], buf, 2), 2);
 	CU_ASSERT_EQUAL(send(pair[1], "down", 4, 0), 4);
