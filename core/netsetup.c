@@ -73,9 +73,10 @@ static int find(const struct say *say, const char *ifname)
 {
 	unsigned int index = if_nametoindex(ifname);
 
-	if (!index && errno == EMFILE)
+	/* The library wants a socket for it, and hides why it has none. */
+	if (!index && errno != ENODEV)
 		return fail(say, -EMFILE,
-			    "set up device %s: too many open files: raise the "
+			    "set up device %s: no socket to be had: raise the "
 			    "limit (ulimit -n)",
 			    ifname);
 	if (!index)

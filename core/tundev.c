@@ -84,6 +84,10 @@ static int open_control(const struct say *say)
 			"no permission to open " TUNDEV_PATH
 			": run as root, or let this user (chmod 666 " TUNDEV_PATH
 			")");
+	case EMFILE:
+		return fail(say, errno,
+			    "open " TUNDEV_PATH ": too many open files: raise "
+			    "the limit (ulimit -n)");
 	default:
 		return fail(say, errno, "open " TUNDEV_PATH ": %s",
 			    strerror(errno));

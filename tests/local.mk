@@ -167,7 +167,9 @@ fuzz:
 
 E2E_TESTS = \
 	tests/e2e/answers.sh \
+	tests/e2e/bad-input.sh \
 	tests/e2e/clients.sh \
+	tests/e2e/cycles.sh \
 	tests/e2e/dns.sh \
 	tests/e2e/exec.sh \
 	tests/e2e/flow-log.sh \
