@@ -246,6 +246,27 @@ static void check_not_ours(const struct settings *s, struct conf *c,
 			   addr_ip_text(a, text));
 }
 
+/* Nor does one to 127.0.0.1, and one to the gateway ends there. */
+static void check_loopback(const struct settings *s, struct conf *c,
+			   const struct sluice_addr *a)
+{
+	char text[ADDR_TEXT];
+
+	if (!a->family)
+		return;
+	check_not_ours(s, c, "host-loopback", a);
+	if (addr_is_loopback(a))
+		conf_error(c, conf_find(c, "tun", "host-loopback"),
+			   "%s is the app's own; choose another address to "
+			   "stand for it, like %s",
+			   addr_ip_text(a, text),
+			   a->family == 4 ? "10.0.0.3" : "fd00:736c::3");
+	else if (addr_ip_equal(a, a->family == 4 ? &s->gw4 : &s->gw6))
+		conf_error(c, conf_find(c, "tun", "host-loopback"),
+			   "%s is tun.gateway as well; choose another address",
+			   addr_ip_text(a, text));
+}
+
 static void check_tun(const struct settings *s, struct conf *c)
 {
 	const char *name = s->tun.name;
@@ -267,8 +288,8 @@ static void check_tun(const struct settings *s, struct conf *c)
 			   s->mtu);
 	check_not_ours(s, c, "gateway", &s->gw4);
 	check_not_ours(s, c, "gateway", &s->gw6);
-	check_not_ours(s, c, "host-loopback", &s->loop4);
-	check_not_ours(s, c, "host-loopback", &s->loop6);
+	check_loopback(s, c, &s->loop4);
+	check_loopback(s, c, &s->loop6);
 }
 
 static void check_chain(const struct settings *s, struct conf *c)

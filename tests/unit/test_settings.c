@@ -149,6 +149,14 @@ static void what_does_not_fit_is_explained(void)
 		{ "[tun]\ngateway = 10.0.0.2\n",
 		  "x:2: [tun] gateway: 10.0.0.2 is the address of the device "
 		  "as well; packets to it would never reach the gateway\n" },
+		{ "[tun]\nhost-loopback = 127.0.0.1\n",
+		  "x:2: [tun] host-loopback: 127.0.0.1 is the app's own; "
+		  "choose another address to stand for it, like 10.0.0.3\n" },
+		{ "[tun]\nhost-loopback = fd00:736c::1\n",
+		  "x:2: [tun] host-loopback: fd00:736c::1 is tun.gateway as "
+		  "well; choose another address\n" },
+		{ "[tun]\nhost-loopback = 10.0.0.3 fd00:736c::3\n", "" },
+		{ "[tun]\ngateway = 10.0.0.1\n", "" },
 		{ "[tun]\nmtu = 100\n",
 		  "x:2: [tun] mtu: 100 is below 576, which IPv4 needs\n" },
 		{ "[tun]\nmtu = 1000\n",
