@@ -55,6 +55,8 @@ core_libcore_la_SOURCES = \
 	core/log.h \
 	core/loop.c \
 	core/loop.h \
+	core/names.c \
+	core/names.h \
 	core/netsetup.c \
 	core/netsetup.h \
 	core/options.c \

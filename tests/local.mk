@@ -30,6 +30,7 @@ UNIT_TESTS = \
 	tests/unit/test_icmp \
 	tests/unit/test_log \
 	tests/unit/test_loop \
+	tests/unit/test_names \
 	tests/unit/test_netsetup \
 	tests/unit/test_options \
 	tests/unit/test_packet \
