@@ -17,6 +17,7 @@
 
 #include "addr.h"
 #include "dnsq.h"
+#include "names.h"
 #include "udp.h"
 #include "util.h"
 
@@ -180,6 +181,8 @@ void dns_trim(struct gateway *gw)
 		return;
 	pool_trim(&gw->dns->queries);
 	pool_trim(&gw->dns->asks);
+	if (gw->names)
+		names_trim(gw->names, gw->loop.now);
 }
 
 /* Who waits mostly holds a socket: a server that is silent must not cost the
@@ -232,8 +235,12 @@ int dns_init(struct gateway *gw)
 	loop_work_init(&d->drain, drain_work);
 	gw->dns = d;
 	d->service = (struct tcp_service){ .ops = &dnstcp_ops, .self = d };
-	if (d->on)
-		tcp_serve(gw, 53, &d->service);
+	if (!d->on)
+		return 0;
+	gw->names = names_new();
+	if (!gw->names)
+		return -ENOMEM;
+	tcp_serve(gw, 53, &d->service);
 	return 0;
 }
 
@@ -250,6 +257,8 @@ void dns_fini(struct gateway *gw)
 	pool_fini(&d->queries);
 	pool_fini(&d->asks);
 	free(d->table);
+	names_free(gw->names);
+	gw->names = NULL;
 	gw->dns = NULL;
 	pthread_mutex_lock(&d->lock);
 	posted = d->posted;

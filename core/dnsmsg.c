@@ -271,6 +271,56 @@ uint32_t dnsmsg_udp_size(const struct dnsmsg *q, int family, uint32_t mtu)
 	return MAX(size, DNSMSG_SMALL);
 }
 
+void dnsmsg_addrs_init(struct dnsmsg_addrs *w, const void *p, size_t len)
+{
+	const uint8_t *msg = p;
+	uint16_t flags;
+	size_t at;
+
+	*w = (struct dnsmsg_addrs){ .msg = msg, .len = len };
+	if (len < DNSMSG_HEADER || get_be16(msg + 4) != 1)
+		return;
+	flags = get_be16(msg + 2);
+	if (!(flags & DNSMSG_QR) || DNSMSG_RCODE(flags) ||
+	    name_walk(msg, len, DNSMSG_HEADER, NULL, &at) < 0 || at + 4 > len)
+		return;
+	w->qtype = get_be16(msg + at);
+	w->at = at + 4;
+	if (w->qtype == DNSMSG_A || w->qtype == DNSMSG_AAAA ||
+	    w->qtype == DNSMSG_ANY)
+		w->left = get_be16(msg + 6);
+}
+
+static bool is_address(const struct record *r, uint16_t qtype)
+{
+	if (r->klass != DNSMSG_IN || (r->type != qtype && qtype != DNSMSG_ANY))
+		return false;
+	return (r->type == DNSMSG_A && r->rdlen == 4) ||
+	       (r->type == DNSMSG_AAAA && r->rdlen == 16);
+}
+
+bool dnsmsg_addrs_next(struct dnsmsg_addrs *w, struct sluice_addr *a,
+		       uint32_t *ttl)
+{
+	struct record r;
+
+	for (; w->left; w->left--) {
+		if (record_read(w->msg, w->len, w->at, &r)) {
+			w->left = 0;
+			return false;
+		}
+		w->at = r.end;
+		if (!is_address(&r, w->qtype))
+			continue;
+		*a = (struct sluice_addr){ .family = r.rdlen == 4 ? 4 : 6 };
+		memcpy(a->ip, w->msg + r.rdata, r.rdlen);
+		*ttl = r.ttl > INT32_MAX ? 0 : r.ttl; /* RFC 2181, 8 */
+		w->left--;
+		return true;
+	}
+	return false;
+}
+
 static size_t make_address(uint8_t *out, size_t room,
 			   const struct sluice_addr *a, uint32_t ttl)
 {

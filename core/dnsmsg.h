@@ -86,6 +86,19 @@ bool dnsmsg_answers(const void *query, const struct dnsmsg *q,
 /* The largest answer the sender of q takes over UDP through this MTU. */
 uint32_t dnsmsg_udp_size(const struct dnsmsg *q, int family, uint32_t mtu);
 
+/* The addresses that an answer gives: A and AAAA records of its answer
+ * section that are of the question's type (either, if that is ANY), whoever
+ * owns them, so those at the end of a CNAME chain too.  None for an error or
+ * a message that is no answer; the walk ends where a record is broken. */
+struct dnsmsg_addrs {
+	const uint8_t *msg;
+	size_t len, at;
+	uint16_t left, qtype;
+};
+void dnsmsg_addrs_init(struct dnsmsg_addrs *w, const void *msg, size_t len);
+bool dnsmsg_addrs_next(struct dnsmsg_addrs *w, struct sluice_addr *a,
+		       uint32_t *ttl);
+
 struct dnsmsg_answer {
 	uint8_t rcode;
 	bool soa;         /* no data: say for how long that holds */

@@ -22,8 +22,10 @@
 
 #include "addr.h"
 #include "log.h"
+#include "names.h"
 
 #define LINGER_MS 1000u /* what a holder has to let go of a lost query */
+#define NAMED_MAX 64    /* addresses of one answer that get its name */
 
 static struct instance *chain_at(const struct dnsq *q, uint32_t at)
 {
@@ -154,6 +156,22 @@ void dnsq_free(struct dnsq *q)
 	pool_put(&d->queries, q);
 }
 
+/* Flows to these addresses will be called what the app asked for. */
+static void remember(struct dnsq *q, const struct dnsq_bytes *b)
+{
+	struct gateway *gw = q->dns->gw;
+	struct dnsmsg_addrs walk;
+	struct sluice_addr a;
+	uint32_t ttl;
+
+	dnsmsg_addrs_init(&walk, b->p, b->len);
+	for (int n = 0; n < NAMED_MAX; n++) {
+		if (!dnsmsg_addrs_next(&walk, &a, &ttl))
+			return;
+		names_add(gw->names, &a, q->info.name, ttl, gw->loop.now);
+	}
+}
+
 /* The end as the app sees it; without bytes it sees nothing. */
 static void tell(struct dnsq *q, struct dnsq_bytes *b)
 {
@@ -163,9 +181,10 @@ static void tell(struct dnsq *q, struct dnsq_bytes *b)
 		b->len = (uint32_t)dnsmsg_cut(b->p, b->len, q->info.udp_size);
 	if (d->watched)
 		observers_see(q, b);
-	if (b->p && (q->conn || !q->info.tcp) && !d->gw->stopping)
-		dns_down(d, &q->info.app, &q->info.server, q->conn, b->p,
-			 b->len);
+	if (!b->p || (!q->conn && q->info.tcp) || d->gw->stopping)
+		return;
+	remember(q, b);
+	dns_down(d, &q->info.app, &q->info.server, q->conn, b->p, b->len);
 }
 
 /* What the core itself says goes straight to the app.  q->next and q->reply

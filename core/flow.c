@@ -22,6 +22,7 @@
 
 #include "gateway.h"
 #include "log.h"
+#include "names.h"
 
 #define FLOW_SNIFF_MS  1000 /* MORE without bytes */
 #define FLOW_LRU_MS    1000 /* how exact "oldest idle" is */
@@ -40,10 +41,14 @@ static int lru_of(const struct flow_type *type)
 char *flow_text(const struct flow *f, char *buf)
 {
 	char app[ADDR_TEXT], dst[ADDR_TEXT];
+	int n = snprintf(buf, FLOW_TEXT, "flow %llu %s > %s",
+			 (unsigned long long)f->info.id,
+			 addr_text(&f->info.app, app),
+			 addr_text(&f->info.dst, dst));
 
-	snprintf(buf, FLOW_TEXT, "flow %llu %s > %s",
-		 (unsigned long long)f->info.id, addr_text(&f->info.app, app),
-		 addr_text(&f->info.dst, dst));
+	if (f->info.name)
+		snprintf(buf + n, FLOW_TEXT - (size_t)n, " (%.*s)", FLOW_NAME,
+			 f->info.name);
 	return buf;
 }
 
@@ -241,6 +246,7 @@ static void on_end(struct loop_work *w)
 	stats_add(&gw->stats, flow_up_bytes, f->stats.up_bytes);
 	stats_add(&gw->stats, flow_down_bytes, f->stats.down_bytes);
 	free(f->plug);
+	names_put(f->info.name);
 	pool_put(&gw->flow_pool[lru_of(f->type)], f);
 }
 
@@ -311,6 +317,7 @@ struct flow *flow_new(struct gateway *gw, const struct flow_type *type,
 		stats_inc(&gw->stats, drop_limit);
 		return NULL;
 	}
+	f->info.name = names_get(gw->names, dst, gw->loop.now);
 	list_add_tail(&gw->lru[lru], &f->lru);
 	count_open(f, 1);
 	return f;

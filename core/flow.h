@@ -147,8 +147,10 @@ size_t flow_api_no_dgrams_send(struct sluice_flow *,
 void flow_api_no_shut(struct sluice_flow *);
 void flow_api_no_peers(struct sluice_flow *, uint32_t, uint32_t);
 
-/* "flow 1742 10.7.0.2:40112 > 93.184.216.34:443" into buf (FLOW_TEXT). */
-#define FLOW_TEXT 192
+/* "flow 1742 10.7.0.2:40112 > 93.184.216.34:443 (example.org)" into buf
+ * (FLOW_TEXT); the name only if it is known, and cut to FLOW_NAME. */
+#define FLOW_TEXT 448
+#define FLOW_NAME 253
 char *flow_text(const struct flow *f, char *buf);
 
 /* All flows, newest last in each type: for shutdown and lists. */

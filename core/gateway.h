@@ -19,6 +19,7 @@
 
 struct dns;
 struct icmp_state;
+struct names;
 struct udp;
 
 enum { GATEWAY_LRU_TCP, GATEWAY_LRU_UDP, GATEWAY_LRU_ICMP, GATEWAY_LRUS };
@@ -44,6 +45,7 @@ struct gateway {
 	uint64_t next_id;
 	struct frag *frag;
 	struct dns *dns;
+	struct names *names;     /* what dns told apps; NULL: no dns chain */
 	struct udp *udp;         /* udp.c's */
 	struct icmp_state *icmp; /* icmp.c's */
 	struct dials dials;      /* dial.c's */
