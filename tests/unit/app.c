@@ -400,7 +400,8 @@ void app_segment(struct app *a, uint8_t flags, uint32_t seq, const void *data,
 		memset(b + (a->src.family == 4 ? 40 : 60), 1, options);
 	}
 	CU_ASSERT_FATAL(len + options + 60 <= 1520);
-	head = packet_ip_header(b, &a->src, &a->dst, PACKET_TCP, 64, 0,
+	head = packet_ip_header(b, &a->src, &a->dst, PACKET_TCP,
+				a->ttl ? a->ttl : 64, a->tos,
 				(uint32_t)(20 + options + len), true, 0);
 	h = b + head;
 	put_be16(h, a->src.port);

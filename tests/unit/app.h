@@ -41,6 +41,7 @@ struct app {
 	bool deaf;                  /* all that comes is lost */
 	bool lax;                   /* against the rules itself: no counts */
 	uint8_t options;            /* bytes of them in later segments */
+	uint8_t ttl, tos;           /* ttl 0: 64 */
 
 	/* What came. */
 	struct packet_syn theirs; /* options of the SYN-ACK */

@@ -503,6 +503,23 @@ IN_BOTH(a_port_is_free_again_while_old_bytes_are_still_on_their_way)
 	link_end(&l);
 }
 
+/* The server's FIN says that it sends no more, its RST that it reads no more:
+ * the app hears of it without another try. */
+IN_BOTH(a_server_that_is_gone_for_good_resets_the_app)
+{
+	struct link l;
+
+	link_open(&l, family);
+	close(l.server);
+	l.server = -1;
+	UNTIL(l.w, l.a.fin);
+	CU_ASSERT_EQUAL(l.a.rsts, 0);
+	app_send(&l.a, "hello?", 6);
+	UNTIL(l.w, l.a.rsts == 1);
+	CU_ASSERT_EQUAL(first.closes, 1);
+	link_end(&l);
+}
+
 static const struct unit_test tests[] = {
 	UNIT(bytes_arrive_whole_and_in_order_both_ways),
 	UNIT(a_server_that_speaks_before_the_handshake_is_over_is_heard),
@@ -515,6 +532,7 @@ static const struct unit_test tests[] = {
 	UNIT(a_reset_of_the_server_comes_after_its_last_byte),
 	UNIT(an_app_that_does_not_read_is_reset_after_a_second),
 	UNIT(a_reset_in_a_half_closed_connection_is_carried),
+	UNIT(a_server_that_is_gone_for_good_resets_the_app),
 	UNIT(a_reset_of_the_app_reaches_the_server_as_one),
 	UNIT(a_reset_of_the_app_drops_what_it_did_not_read),
 	UNIT(the_end_of_the_gateway_resets_both_ends),

@@ -6,6 +6,7 @@
 #include "tcp.h"
 
 #include "app.h"
+#include "tcp_flow.h"
 
 /* --------------------------------------------------------- the held SYN */
 
@@ -1069,6 +1070,71 @@ static void two_thousand_connections_leave_nothing_behind(void)
 	app_end(w);
 }
 
+/* RFC 1812 5.3.1, R23 */
+IN_BOTH(a_ttl_of_one_ends_here)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst;
+	int listener = app_listen(family, &dst);
+	struct app a;
+
+	app_init(&a, w, family, 40001, &dst);
+	a.ttl = 1;
+	app_syn(&a);
+	UNTIL(w, a.icmps);
+	CU_ASSERT_EQUAL(a.icmp_type, family == 4 ? 11 : 3);
+	CU_ASSERT_EQUAL(a.icmp_code, 0);
+	CU_ASSERT_TRUE(gateway_is_self(&w->gw, &a.icmp_from));
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, tcp_opened), 0);
+	CU_ASSERT_TRUE(app_nobody(w, listener));
+	close(listener);
+	app_end(w);
+}
+
+static int option_of_net(int level, int name)
+{
+	socklen_t len = sizeof(int);
+	int fd = tcp_flow_of(flow_of(first.flow))->relay.net.fd;
+	int value = -1;
+
+	getsockopt(fd, level, name, &value, &len);
+	return value;
+}
+
+/* As a router would, but for an ordinary TTL, which is our own. */
+static void travel(int family, uint8_t ttl, uint8_t tos, int ttl_behind,
+		   int tos_behind)
+{
+	struct world *w = app_world("");
+	bool v4 = family == 4;
+	struct sluice_addr dst;
+	int listener = app_listen(family, &dst), server;
+	struct app a;
+
+	app_init(&a, w, family, 40001, &dst);
+	a.ttl = ttl;
+	a.tos = tos;
+	app_open(&a);
+	server = app_accept(w, listener);
+	CU_ASSERT_EQUAL(option_of_net(v4 ? IPPROTO_IP : IPPROTO_IPV6,
+				      v4 ? IP_TTL : IPV6_UNICAST_HOPS),
+			ttl_behind);
+	CU_ASSERT_EQUAL(option_of_net(v4 ? IPPROTO_IP : IPPROTO_IPV6,
+				      v4 ? IP_TOS : IPV6_TCLASS),
+			tos_behind);
+	close(server);
+	close(listener);
+	app_end(w);
+}
+
+IN_BOTH(a_syn_passes_on_its_class_and_a_low_ttl)
+{
+	travel(family, 2, 0, 1, 0);
+	travel(family, 30, 0xb9, 29, 0xb8);
+	travel(family, 64, 0x02, 64, 0);
+	travel(family, 255, 0x48, 64, 0x48);
+}
+
 static const struct unit_test tests[] = {
 	UNIT(a_syn_is_held_until_the_dial_is_decided),
 	UNIT(data_on_a_syn_does_not_keep_it_from_being_answered),
@@ -1108,6 +1174,8 @@ static const struct unit_test tests[] = {
 	UNIT(a_scale_above_14_counts_as_14),
 	UNIT(data_on_a_syn_is_taken_when_it_comes_again),
 	UNIT(ecn_and_urgent_bits_do_not_matter),
+	UNIT(a_ttl_of_one_ends_here),
+	UNIT(a_syn_passes_on_its_class_and_a_low_ttl),
 	UNIT(first_sequence_numbers_do_not_repeat),
 	UNIT(a_syn_ack_is_sent_again_and_then_given_up),
 	UNIT(a_port_can_be_used_again_right_after_both_fins),
