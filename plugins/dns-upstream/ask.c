@@ -27,9 +27,6 @@
 #define TICK_MS      100
 #define READS_A_TURN 16   /* of one socket: a flood waits its turn */
 #define FREE_MAX     1024 /* asks kept for the next query */
-#define IDLE_MS      5    /* how long a socket waits for the next query */
-#define IDLE_MAX     256
-#define USES_MAX     16 /* queries from one port, in a row */
 #define SERVFAIL     2
 #define NOTIMP       4
 #define REFUSED      5
@@ -68,30 +65,12 @@ void ask_free(struct ask *a)
 	up->free_n++;
 }
 
-static void sock_unlink(struct sock *k)
-{
-	*k->link = k->next;
-	if (k->next)
-		k->next->link = k->link;
-	k->up->idle_n--;
-}
-
-static void sock_close(struct sock *k)
-{
-	if (!k->ask)
-		sock_unlink(k);
-	sluice_watch(k->up->ctx, k->fd, 0, NULL, NULL);
-	close(k->fd);
-	free(k);
-}
-
 static void wait_no_more(struct ask *a)
 {
 	*a->link = a->next;
 	if (a->next)
 		a->next->link = a->link;
 	a->fd = -1;
-	a->sock = NULL;
 }
 
 /* Out of the list, socket closed: before the next try or the end. */
@@ -99,35 +78,12 @@ static void close_try(struct ask *a)
 {
 	if (a->fd < 0)
 		return;
-	if (a->sock) {
-		sock_close(a->sock);
-	} else {
-		sluice_watch(a->up->ctx, a->fd, 0, NULL, NULL);
-		close(a->fd);
-	}
+	sluice_watch(a->up->ctx, a->fd, 0, NULL, NULL);
+	close(a->fd);
 	wait_no_more(a);
 	free(a->body.p);
 	a->body.p = NULL;
 	a->sent = a->got = 0;
-}
-
-/* The try went well: its socket waits for another. */
-static void park_sock(struct ask *a)
-{
-	struct sock *k = a->sock;
-	struct upstream *up = a->up;
-
-	if (!k || k->uses >= USES_MAX || up->idle_n >= IDLE_MAX)
-		return;
-	wait_no_more(a);
-	k->ask = NULL;
-	k->idle_until = sluice_now(up->ctx) + IDLE_MS;
-	k->link = &up->idle;
-	k->next = up->idle;
-	if (k->next)
-		k->next->link = &k->next;
-	up->idle = k;
-	up->idle_n++;
 }
 
 /* The end: with what q was answered, or without an answer. */
@@ -218,7 +174,6 @@ static bool answered(struct ask *a, const uint8_t *msg, size_t len)
 	}
 	if (sluice_answer(a->query, msg, len))
 		return false;
-	park_sock(a);
 	finish(a, SLUICE_TAKE);
 	return true;
 }
@@ -232,15 +187,10 @@ static void try_failed(struct ask *a, const char *why)
 
 static void udp_event(void *arg, int fd, uint32_t events)
 {
-	struct sock *k = arg;
-	struct upstream *up = k->up;
-	struct ask *a = k->ask;
+	struct ask *a = arg;
+	struct upstream *up = a->up;
 
 	(void)events;
-	if (!a) { /* the answer came twice, or an error */
-		sock_close(k);
-		return;
-	}
 	for (int i = 0; i < READS_A_TURN; i++) {
 		ssize_t n = recv(fd, up->buf, sizeof(up->buf), MSG_DONTWAIT);
 
@@ -294,58 +244,13 @@ static void wait_for(struct ask *a)
 		up->timer = sluice_timer(up->ctx, TICK_MS, tick, up);
 }
 
-static struct sock *sock_new(struct ask *a, int fd)
-{
-	struct sock *k = calloc(1, sizeof(*k));
-	const struct server *s = server_of(a);
-
-	if (!k)
-		return NULL;
-	k->up = a->up;
-	k->ask = a;
-	k->fd = fd;
-	k->uses = s ? 1 : USES_MAX; /* the list has changed: just this once */
-	if (s)
-		k->to = s->addr;
-	return k;
-}
-
 static int begin_udp(struct ask *a)
 {
-	int err;
+	int err = wire_send_udp(a);
 
-	a->sock = sock_new(a, a->fd);
-	if (!a->sock)
-		return -ENOMEM;
-	err = wire_send_udp(a);
 	if (err)
 		return err;
-	return sluice_watch(a->up->ctx, a->fd, SLUICE_WATCH_READ, udp_event,
-			    a->sock);
-}
-
-/* The same from a socket that is there already. */
-static bool begin_again(struct ask *a, const struct sluice_addr *to)
-{
-	struct upstream *up = a->up;
-	uint64_t now = sluice_now(up->ctx);
-	struct sock *k = up->idle;
-
-	while (k && k->idle_until >= now &&
-	       memcmp(&k->to, to, sizeof(*to)) != 0)
-		k = k->next;
-	if (!k || k->idle_until < now)
-		return false;
-	sock_unlink(k);
-	k->ask = a;
-	k->uses++;
-	a->sock = k;
-	a->fd = k->fd;
-	wait_for(a);
-	if (!wire_send_udp(a))
-		return true;
-	close_try(a);
-	return false;
+	return sluice_watch(a->up->ctx, a->fd, SLUICE_WATCH_READ, udp_event, a);
 }
 
 static void dialled(void *arg, int fd)
@@ -400,8 +305,6 @@ static int dial(struct ask *a, uint8_t proto)
 	d.to = s->addr;
 	d.timeout_ms = (uint32_t)(a->try_end_ms - now);
 	wire_begin(a);
-	if (proto == SLUICE_UDP && begin_again(a, &s->addr))
-		return 0;
 	return sluice_dial(up->ctx, &d);
 }
 
@@ -439,25 +342,12 @@ static void next_try(struct ask *a)
 		give_up(a);
 }
 
-static void close_idle(struct upstream *up, uint64_t now)
-{
-	struct sock *k = up->idle, *next;
-
-	while (k && k->idle_until >= now)
-		k = k->next;
-	for (; k; k = next) { /* the rest is older */
-		next = k->next;
-		sock_close(k);
-	}
-}
-
 static void tick(void *arg)
 {
 	struct upstream *up = arg;
 	uint64_t now = sluice_now(up->ctx);
 	struct ask *late = NULL, *a, *next;
 
-	close_idle(up, now);
 	/* The late ones first go to a list of their own: what ends one may
 	 * begin another. */
 	up->timer = NULL;
@@ -478,7 +368,7 @@ static void tick(void *arg)
 		late->timed_out = true;
 		try_failed(late, "no answer");
 	}
-	if ((up->waiting || up->idle) && !up->timer)
+	if (up->waiting && !up->timer)
 		up->timer = sluice_timer(up->ctx, TICK_MS, tick, up);
 }
 
@@ -487,6 +377,4 @@ void ask_stop_all(struct upstream *up)
 	up->stopping = true;
 	while (up->waiting)
 		finish(up->waiting, SLUICE_DROP);
-	while (up->idle)
-		sock_close(up->idle);
 }

@@ -27,20 +27,6 @@ struct bytes {
 	size_t len;
 };
 
-/* A socket for UDP.  One that just brought an answer takes the next query to
- * that server, if there is one within a few milliseconds: a socket costs more
- * than the question.  So a port lives longer only while queries come by the
- * hundred a second, with one of them on it at a time. */
-struct sock {
-	struct sock *next, **link; /* of those idle */
-	struct upstream *up;
-	struct ask *ask; /* NULL: idle */
-	struct sluice_addr to;
-	int fd;
-	uint32_t uses;
-	uint64_t idle_until;
-};
-
 struct ask {
 	struct ask *next, **link; /* of those waiting, or free */
 	struct upstream *up;
@@ -51,7 +37,6 @@ struct ask {
 	bool timed_out;    /* one of this round did not answer */
 	uint8_t proto;     /* of this try */
 	int fd;            /* -1: dialling */
-	struct sock *sock; /* by UDP: what fd belongs to */
 	uint8_t head[4];   /* TCP's length, and our id */
 	uint8_t len[2];    /* of the answer by TCP */
 	struct bytes body; /* the same */
@@ -66,8 +51,6 @@ struct upstream {
 	struct sluice_timer *timer;
 	struct ask *waiting, *free;
 	uint32_t free_n;
-	struct sock *idle; /* the latest first */
-	uint32_t idle_n;
 	uint16_t random[128]; /* ids not given out yet */
 	uint32_t random_n;
 	bool stopping;
