@@ -85,16 +85,49 @@ static void check_cut(const uint8_t *msg, const struct dnsmsg *m, size_t max)
 	free(copy);
 }
 
+/* Of anything; of a whole message it is what the records say. */
+static void check_addrs(const uint8_t *msg, size_t len, const struct dnsmsg *m)
+{
+	static const uint8_t zero[12];
+	struct dnsmsg_addrs w;
+	struct sluice_addr a;
+	uint32_t ttl, n = 0;
+	size_t at = 0;
+
+	dnsmsg_addrs_init(&w, msg, len);
+	while (dnsmsg_addrs_next(&w, &a, &ttl)) {
+		uint16_t type = a.family == 4 ? DNSMSG_A : DNSMSG_AAAA;
+		size_t ip = a.family == 4 ? 4 : 16;
+
+		FUZZ_CHECK(a.family == 4 || a.family == 6);
+		FUZZ_CHECK(a.family == 6 || !memcmp(a.ip + 4, zero, 12));
+		FUZZ_CHECK(!a.port && !a.scope && ttl <= INT32_MAX);
+		FUZZ_CHECK(w.at > at && w.at <= len && w.at >= ip);
+		FUZZ_CHECK(!memcmp(a.ip, msg + w.at - ip, ip));
+		at = w.at;
+		n++;
+		if (!m)
+			continue;
+		FUZZ_CHECK(m->flags & DNSMSG_QR && !DNSMSG_RCODE(m->flags));
+		FUZZ_CHECK(m->qtype == type || m->qtype == DNSMSG_ANY);
+		FUZZ_CHECK(n <= m->count[1] && w.at <= m->len);
+	}
+	FUZZ_CHECK(!w.left && !dnsmsg_addrs_next(&w, &a, &ttl));
+}
+
 static void check_answer(const uint8_t *query, const struct dnsmsg *q,
 			 const uint8_t *msg, size_t len, size_t max)
 {
 	struct dnsmsg m, again;
 	uint8_t *copy;
 
-	if (dnsmsg_parse(&m, msg, len))
+	if (dnsmsg_parse(&m, msg, len)) {
+		check_addrs(msg, len, NULL);
 		return;
+	}
 	FUZZ_CHECK(m.len <= len);
 	check_name(msg, len);
+	check_addrs(msg, len, &m);
 	check_cut(msg, &m, max);
 	if (!q)
 		return;

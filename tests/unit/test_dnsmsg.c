@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* test_dnsmsg.c - the DNS codec against good, bad and hostile messages */
 #include "dnsmsg.h"
+
+#include "addr.h"
 #include "unit.h"
 #include "util.h"
 
@@ -629,6 +631,172 @@ static void the_largest_answer_is_cut(void)
 	CU_ASSERT_EQUAL(m.count[1], (1232 - 12 - 7) / 12);
 }
 
+/* --------------------------------------------------- addresses of answers */
+
+/* A record of any class and TTL whose data counts up from `from`. */
+static void answer(unsigned type, unsigned klass, uint32_t ttl, unsigned len,
+		   uint8_t from)
+{
+	put16(0xc00c);
+	put16(type);
+	put16(klass);
+	put16(ttl >> 16);
+	put16(ttl & 0xffff);
+	put16(len);
+	for (unsigned i = 0; i < len; i++, from++)
+		put(&from, 1);
+}
+
+/* All addresses of the draft as text, "192.0.2.1=60 ...". */
+static const char *addresses(void)
+{
+	static char out[4096];
+	uint8_t *exact = malloc(draft.len);
+	struct dnsmsg_addrs w;
+	struct sluice_addr a;
+	uint32_t ttl;
+	size_t n = 0;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(exact);
+	memcpy(exact, draft.b, draft.len);
+	out[0] = '\0';
+	dnsmsg_addrs_init(&w, exact, draft.len);
+	while (dnsmsg_addrs_next(&w, &a, &ttl)) {
+		char text[ADDR_TEXT];
+
+		CU_ASSERT_EQUAL(a.port, 0);
+		CU_ASSERT_EQUAL(a.scope, 0);
+		n += (size_t)snprintf(out + n, sizeof(out) - n, "%s%s=%u",
+				      n ? " " : "", addr_ip_text(&a, text),
+				      ttl);
+		CU_ASSERT_FATAL(n < sizeof(out));
+	}
+	CU_ASSERT_FALSE(dnsmsg_addrs_next(&w, &a, &ttl));
+	free(exact);
+	return out;
+}
+
+static void an_answer_gives_its_addresses_in_order(void)
+{
+	header(1, DNSMSG_QR, 1, 3, 1, 1);
+	question("example.org", DNSMSG_A);
+	answer(DNSMSG_A, DNSMSG_IN, 60, 4, 1);
+	answer(DNSMSG_A, DNSMSG_IN, 0, 4, 2);
+	answer(DNSMSG_A, DNSMSG_IN, 0x7fffffff, 4, 3);
+	answer(DNSMSG_A, DNSMSG_IN, 60, 4, 4); /* authority, additional */
+	answer(DNSMSG_A, DNSMSG_IN, 60, 4, 5);
+	CU_ASSERT_STRING_EQUAL(addresses(),
+			       "1.2.3.4=60 2.3.4.5=0 3.4.5.6=2147483647");
+
+	header(1, DNSMSG_QR, 1, 1, 0, 0);
+	question("example.org", DNSMSG_AAAA);
+	answer(DNSMSG_AAAA, DNSMSG_IN, 300, 16, 0x20);
+	CU_ASSERT_STRING_EQUAL(addresses(),
+			       "2021:2223:2425:2627:2829:2a2b:2c2d:2e2f=300");
+}
+
+static void addresses_at_the_end_of_a_chain_are_the_questions(void)
+{
+	header(1, DNSMSG_QR, 1, 4, 0, 0);
+	question("www.example.org", DNSMSG_A);
+	for (unsigned i = 0; i < 2; i++) { /* CNAME by pointer, and in full */
+		put16(0xc00c);
+		put16(5);
+		put16(DNSMSG_IN);
+		put16(0);
+		put16(9);
+		put16(i ? 13 : 2);
+		if (i)
+			name("cdn.example");
+		else
+			put16(0xc010);
+	}
+	name("cdn.example");
+	put16(DNSMSG_A);
+	put16(DNSMSG_IN);
+	put16(0);
+	put16(77);
+	put16(4);
+	put("\300\0\2\1", 4);
+	answer(DNSMSG_A, DNSMSG_IN, 78, 4, 1);
+	CU_ASSERT_STRING_EQUAL(addresses(), "192.0.2.1=77 1.2.3.4=78");
+}
+
+static void only_what_was_asked_for_is_an_address(void)
+{
+	static const struct {
+		unsigned asked, flags;
+		const char *want;
+	} cases[] = {
+		{ DNSMSG_A, DNSMSG_QR, "1.2.3.4=60" },
+		{ DNSMSG_AAAA, DNSMSG_QR,
+		  "90a:b0c:d0e:f10:1112:1314:1516:1718=60" },
+		{ DNSMSG_ANY, DNSMSG_QR,
+		  "1.2.3.4=60 90a:b0c:d0e:f10:1112:1314:1516:1718=60" },
+		{ 16, DNSMSG_QR, "" }, /* TXT, CNAME, HTTPS */
+		{ 5, DNSMSG_QR, "" },
+		{ 65, DNSMSG_QR, "" },
+		{ DNSMSG_A, 0, "" }, /* no answer; errors */
+		{ DNSMSG_A, DNSMSG_QR | DNSMSG_SERVFAIL, "" },
+		{ DNSMSG_A, DNSMSG_QR | DNSMSG_NXDOMAIN, "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		header(1, cases[i].flags, 1, 8, 0, 0);
+		question("example.org", cases[i].asked);
+		answer(DNSMSG_A, DNSMSG_IN, 60, 3, 1);
+		answer(DNSMSG_A, DNSMSG_IN, 60, 16, 1);
+		answer(DNSMSG_A, 3, 60, 4, 1); /* CHAOS */
+		answer(DNSMSG_A, DNSMSG_IN, 60, 4, 1);
+		answer(16, DNSMSG_IN, 60, 4, 1);
+		answer(DNSMSG_AAAA, DNSMSG_IN, 60, 4, 1);
+		answer(DNSMSG_AAAA, DNSMSG_IN, 60, 0, 1);
+		answer(DNSMSG_AAAA, DNSMSG_IN, 60, 16, 9);
+		CU_ASSERT_STRING_EQUAL(addresses(), cases[i].want);
+	}
+}
+
+static void a_ttl_with_the_sign_bit_is_zero(void)
+{
+	header(1, DNSMSG_QR, 1, 1, 0, 0);
+	question("example.org", DNSMSG_A);
+	answer(DNSMSG_A, DNSMSG_IN, 0x80000000, 4, 1);
+	CU_ASSERT_STRING_EQUAL(addresses(), "1.2.3.4=0");
+}
+
+/* Cut anywhere: what came before the cut, and not a byte after it. */
+static void a_cut_answer_gives_what_is_whole(void)
+{
+	size_t start, whole;
+
+	header(1, DNSMSG_QR, 1, 65535, 0, 0);
+	question("example.org", DNSMSG_A);
+	start = draft.len;
+	answer(DNSMSG_A, DNSMSG_IN, 1, 4, 1);
+	answer(DNSMSG_A, DNSMSG_IN, 2, 4, 1);
+	whole = draft.len;
+	for (draft.len = 0; draft.len <= whole; draft.len++) {
+		const char *want = "";
+
+		if (draft.len >= start + 16)
+			want = "1.2.3.4=1";
+		if (draft.len == whole)
+			want = "1.2.3.4=1 1.2.3.4=2";
+		CU_ASSERT_STRING_EQUAL(addresses(), want);
+	}
+}
+
+static void without_one_question_there_is_no_address(void)
+{
+	for (unsigned n = 0; n <= 2; n += 2) {
+		header(1, DNSMSG_QR, n, 1, 0, 0);
+		for (unsigned i = 0; i < n; i++)
+			question("example.org", DNSMSG_A);
+		answer(DNSMSG_A, DNSMSG_IN, 60, 4, 1);
+		CU_ASSERT_STRING_EQUAL(addresses(), "");
+	}
+}
+
 static const struct unit_test tests[] = {
 	UNIT(a_question_is_read),
 	UNIT(what_follows_the_last_record_is_not_counted),
@@ -650,6 +818,12 @@ static const struct unit_test tests[] = {
 	UNIT(a_short_answer_is_left_alone),
 	UNIT(options_that_leave_no_room_are_cut),
 	UNIT(the_largest_answer_is_cut),
+	UNIT(an_answer_gives_its_addresses_in_order),
+	UNIT(addresses_at_the_end_of_a_chain_are_the_questions),
+	UNIT(only_what_was_asked_for_is_an_address),
+	UNIT(a_ttl_with_the_sign_bit_is_zero),
+	UNIT(a_cut_answer_gives_what_is_whole),
+	UNIT(without_one_question_there_is_no_address),
 };
 
 UNIT_MAIN("dnsmsg", tests)
