@@ -28,6 +28,7 @@ def row(title):
 
 def ask(w, host, port=99, ttl=0, df=None, size=5, kind="udp", wait=3):
     """one datagram or echo there: the error that comes of it"""
+    w.pace()
     s = w.udp(w.app) if kind == "udp" else ping_socket(w)
     icmp_errors_on(s, w.v6)
     if ttl:

@@ -29,6 +29,7 @@ def row(title):
 def connect(w, host, port, seconds=10, ttl=0):
     """how connect() ends, and what the error queue says of it"""
     s = w.sock(w.app)
+    w.pace()
     icmp_errors_on(s, w.v6)
     if ttl:
         w.set_ttl(s, ttl)

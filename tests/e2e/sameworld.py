@@ -304,6 +304,7 @@ class Hand:
 class World:
     ports = iter(range(20000, 60000))
     lock = threading.Lock()
+    paced = threading.Lock()
 
     def __init__(self, app, gw, srv, far, device, v6, addresses):
         self.app, self.gw, self.srv, self.far = app, gw, srv, far
@@ -312,6 +313,12 @@ class World:
         self.level = socket.IPPROTO_IPV6 if v6 else socket.IPPROTO_IP
         for k, v in addresses.items():
             setattr(self, k, v)
+
+    def pace(self):
+        """before what an ICMP error answers: routers limit them to 1000 a
+        second, and so does the gateway"""
+        with World.paced:
+            time.sleep(0.003)
 
     def next_port(self):
         with World.lock:
