@@ -531,16 +531,19 @@ ssize_t app_read(struct world *w, int fd, void *buf, size_t len)
 	size_t sum = 0;
 	ssize_t got;
 
-	while (sum < len && __real_util_now_ms() < until) {
+	while (sum < len) {
 		got = recv(fd, at + sum, len - sum, 0);
-		if (got > 0)
+		if (got > 0) {
 			sum += (size_t)got;
-		else if (got == 0)
+			continue;
+		}
+		if (got == 0)
 			break;
-		else if (errno != EAGAIN)
+		if (errno != EAGAIN)
 			return -errno;
-		else
-			app_turn(w, 5);
+		if (__real_util_now_ms() > until)
+			return -ETIMEDOUT;
+		app_turn(w, 5);
 	}
 	return (ssize_t)sum;
 }

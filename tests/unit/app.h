@@ -119,8 +119,8 @@ int app_listen(int family, struct sluice_addr *as);
 int app_accept(struct world *w, int listener);
 /* Is there no connection, now and after some turns? */
 bool app_nobody(struct world *w, int listener);
-/* What a server reads, up to len bytes, until the end of it: -errno or how
- * much. */
+/* What a server reads, len bytes or until the end of file: how much, or
+ * -errno; -ETIMEDOUT after two seconds. */
 ssize_t app_read(struct world *w, int fd, void *buf, size_t len);
 /* Nobody listens here. */
 struct sluice_addr app_closed_port(int family);

@@ -240,6 +240,29 @@ IN_BOTH(a_reservation_may_be_given_back_or_forgotten)
 	app_end(w); /* with a reservation open */
 }
 
+/* What was before it in the same memory may go. */
+IN_BOTH(a_reservation_outlives_what_is_acknowledged)
+{
+	struct world *w;
+	struct iovec v;
+	struct app a;
+	size_t n = 1;
+
+	w = taken(&a, family);
+	a.quiet = true;
+	CU_ASSERT_EQUAL(sluice_send(first.flow, sent, 1000), 1000);
+	UNTIL(w, a.len == 1000);
+	CU_ASSERT_TRUE(sluice_reserve(first.flow, &v, &n) >= 1000);
+	a.quiet = false;
+	app_ack(&a);
+	app_turns(w, 4);
+	memcpy(v.iov_base, sent + 1000, 1000);
+	sluice_commit(first.flow, 1000);
+	UNTIL(w, a.len == 2000);
+	CU_ASSERT_TRUE(app_has(&a, sent, 2000));
+	app_end(w);
+}
+
 static void committing_what_was_not_reserved_ends_the_flow(void)
 {
 	struct world *w;
@@ -902,6 +925,7 @@ static const struct unit_test tests[] = {
 	UNIT(a_closed_flow_lives_until_its_bytes_are_consumed),
 	UNIT(reserve_and_commit_send_in_order),
 	UNIT(a_reservation_may_be_given_back_or_forgotten),
+	UNIT(a_reservation_outlives_what_is_acknowledged),
 	UNIT(committing_what_was_not_reserved_ends_the_flow),
 	UNIT(send_takes_what_fits_and_writable_asks_for_more),
 	UNIT(memory_sent_by_reference_is_released_once_acknowledged),

@@ -467,6 +467,32 @@ IN_BOTH(a_narrow_window_is_filled_not_split)
 	link_end(&l);
 }
 
+/* The end comes after the last byte, however the bytes are cut. */
+IN_BOTH(a_fin_does_not_overtake_what_a_narrow_window_held_back)
+{
+	struct link l;
+
+	link_prepare(&l, family);
+	l.a.offer.has_wscale = false;
+	app_open(&l.a);
+	l.server = app_accept(l.w, l.listener);
+	app_pattern(sent, 0, sizeof(sent));
+	l.a.full = true;
+	CU_ASSERT_EQUAL(send(l.server, sent, 80000, 0), 80000);
+	shutdown(l.server, SHUT_WR);
+	UNTIL(l.w, l.a.len == APP_WINDOW);
+	app_turns(l.w, 4);
+	l.a.full = false;
+	for (int i = 0; i < 200 && !l.a.fin; i++) {
+		l.a.window = (uint32_t)(100 + i * 7);
+		app_ack(&l.a);
+		app_wait(l.w, 100);
+	}
+	CU_ASSERT_TRUE(l.a.fin);
+	CU_ASSERT_TRUE(app_has(&l.a, sent, 80000));
+	link_end(&l);
+}
+
 /* ------------------------------------------------------------- port again */
 
 /* TCP-9: the app is through with the connection, the server is not. */
@@ -540,6 +566,7 @@ static const struct unit_test tests[] = {
 	UNIT(an_app_that_does_not_read_stops_the_server),
 	UNIT(a_closed_window_is_probed),
 	UNIT(a_narrow_window_is_filled_not_split),
+	UNIT(a_fin_does_not_overtake_what_a_narrow_window_held_back),
 	UNIT(a_port_is_free_again_while_old_bytes_are_still_on_their_way),
 };
 
