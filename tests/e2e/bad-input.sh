@@ -11,6 +11,9 @@
 . "$(dirname "$0")/lib.sh"
 need setpriv unshare prlimit
 world_up
+# A copy, so that its processes are told from those of other tests.
+cp "$SLUICE" "$TMP/sluice"
+SLUICE=$TMP/sluice
 device=bad$$
 
 # What is not there in bad times: the device, wherever it could be, processes,

@@ -8,6 +8,9 @@
 . "$(dirname "$0")/lib.sh"
 need unshare
 world_up
+# A copy, so that its processes are told from those of other tests.
+cp "$SLUICE" "$TMP/sluice"
+SLUICE=$TMP/sluice
 mkdir "$TMP/tmp"
 export TMPDIR=$TMP/tmp XDG_RUNTIME_DIR=$TMP/tmp
 
