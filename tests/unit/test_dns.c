@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "dnsmsg.h"
+#include "names.h"
 #include "world.h"
 
 #define CHAIN(dns) \
@@ -23,6 +24,7 @@ static struct sluice_query *held[8];
 static int held_n;
 static struct sluice_dns_event seen;
 static int seen_n;
+static char flow_name[DNSMSG_TEXT]; /* of the last flow; "-": none */
 
 /* --------------------------------------------------------- the two plugins */
 
@@ -73,6 +75,14 @@ static void on_event(void *self, const struct sluice_dns_event *e)
 	seen_n++;
 }
 
+static void on_flow(void *self, const struct sluice_flow_event *e)
+{
+	(void)self;
+	if (e->event == SLUICE_EVENT_OPEN)
+		snprintf(flow_name, sizeof(flow_name), "%s",
+			 e->info->name ? e->info->name : "-");
+}
+
 static const struct sluice_dns_ops first_dns = {
 	.size = sizeof(first_dns),
 	.query = on_first,
@@ -87,7 +97,8 @@ static const struct sluice_dns_ops second_dns = {
 
 static const struct sluice_observe_ops second_observe = {
 	.size = sizeof(second_observe),
-	.flags = SLUICE_SEE_DNS,
+	.flags = SLUICE_SEE_DNS | SLUICE_SEE_FLOWS,
+	.flow = on_flow,
 	.dns = on_event,
 };
 
@@ -584,6 +595,149 @@ static void without_a_chain_port_53_is_any_port(void)
 	ask(w, 1, "one.test");
 	CU_ASSERT_EQUAL(COUNT(dns_queries), 0);
 	CU_ASSERT_EQUAL(COUNT(udp_opened), 1);
+	CU_ASSERT_PTR_NULL(w->gw.names);
+	CU_ASSERT_STRING_EQUAL(flow_name, "-");
+	world_end(w);
+}
+
+/* ------------------------------------------------------- names of addresses */
+
+static struct sluice_addr addr(const char *text)
+{
+	struct sluice_addr a;
+
+	CU_ASSERT_EQUAL_FATAL(addr_parse(text, 0, &a), 0);
+	return a;
+}
+
+/* What a new flow to dst is called; by UDP, or ping (port 0). */
+static const char *flow_to(struct world *w, const char *dst)
+{
+	static uint16_t port = 50000;
+	struct sluice_addr to = addr(dst);
+	struct sluice_addr app = world_app(to.family, port++);
+	uint8_t out[256];
+
+	strcpy(flow_name, "no flow");
+	if (to.port)
+		world_udp(w, &app, &to, 64, "hello", 5);
+	else
+		world_up(w, out,
+			 packet_icmp_echo(out, sizeof(out), &app, &to,
+					  to.family == 4 ? 8 : 128, port, 1, 64,
+					  "hello", 5));
+	world_turns(w, 2);
+	return flow_name;
+}
+
+static void a_flow_is_called_what_its_address_was_looked_up_as(void)
+{
+	struct world *w = new_world(BOTH);
+
+	second_query = take;
+	CU_ASSERT_STRING_EQUAL(flow_to(w, "192.0.2.1:9"), "-");
+	ask(w, 1, "WWW.example.org");
+	CU_ASSERT_STRING_EQUAL(flow_to(w, "192.0.2.1:9"), "www.example.org");
+	CU_ASSERT_STRING_EQUAL(flow_to(w, "192.0.2.1"), "www.example.org");
+	CU_ASSERT_STRING_EQUAL(flow_to(w, "192.0.2.2:9"), "-");
+	CU_ASSERT_STRING_EQUAL(flow_to(w, "[2001:db8::]:9"), "-");
+	ask_from(w, 6, 40001, 2, "six.example.org");
+	CU_ASSERT_STRING_EQUAL(flow_to(w, "[2001:db8::]:9"), "six.example.org");
+	CU_ASSERT_STRING_EQUAL(flow_to(w, "2001:db8::"), "six.example.org");
+	CU_ASSERT_STRING_EQUAL(flow_to(w, "192.0.2.1:9"), "www.example.org");
+	ask(w, 3, "other.example");
+	CU_ASSERT_STRING_EQUAL(flow_to(w, "192.0.2.1:9"), "other.example");
+	world_end(w);
+}
+
+/* CNAME cdn.<question>, and its address twice: one of them elsewhere. */
+static int take_chain(struct sluice_query *q)
+{
+	static const char records[] =
+		"\300\014\0\5\0\1\0\0\0\0\0\6\3cdn\300\014"
+		"\3cdn\300\014\0\1\0\1\0\0\0\74\0\4\306\063\144\1"
+		"\300\014\0\1\0\1\0\0\0\74\0\4\306\063\144\2";
+	const struct sluice_query_info *i = sluice_query_info(q);
+	uint8_t m[512];
+	size_t at = i->msg_len;
+
+	memcpy(m, i->msg, at);
+	m[2] |= 0x80;
+	m[7] = 3;
+	memcpy(m + at, records, sizeof(records) - 1);
+	CU_ASSERT_EQUAL(sluice_answer(q, m, at + sizeof(records) - 1), 0);
+	return SLUICE_TAKE;
+}
+
+static void a_chain_of_names_is_called_by_the_first(void)
+{
+	struct world *w = new_world(BOTH);
+
+	second_query = take_chain;
+	ask(w, 1, "www.example.org");
+	CU_ASSERT_STRING_EQUAL(flow_to(w, "198.51.100.1:9"), "www.example.org");
+	CU_ASSERT_STRING_EQUAL(flow_to(w, "198.51.100.2:9"), "www.example.org");
+	world_end(w);
+}
+
+static int take_other(struct sluice_query *q, const uint8_t *msg, size_t len)
+{
+	struct sluice_addr a = addr("198.51.100.1");
+
+	(void)msg;
+	(void)len;
+	CU_ASSERT_EQUAL(sluice_answer_addr(q, &a, 1, 60), 0);
+	return SLUICE_TAKE;
+}
+
+static void what_the_app_does_not_get_names_nothing(void)
+{
+	struct world *w = new_world(BOTH);
+
+	second_query = take;
+	first_reply = drop_reply;
+	ask(w, 1, "one.test");
+	CU_ASSERT_STRING_EQUAL(flow_to(w, "192.0.2.1:9"), "-");
+	first_reply = nxdomain_reply;
+	ask(w, 2, "two.test");
+	CU_ASSERT_STRING_EQUAL(flow_to(w, "192.0.2.1:9"), "-");
+	first_reply = take_other;
+	ask(w, 3, "three.test");
+	CU_ASSERT_STRING_EQUAL(flow_to(w, "192.0.2.1:9"), "-");
+	CU_ASSERT_STRING_EQUAL(flow_to(w, "198.51.100.1:9"), "three.test");
+	CU_ASSERT_EQUAL(names_count(w->gw.names), 1);
+	world_end(w);
+}
+
+/* 30 addresses from 10.<first>.0.0 on: what fits 512 bytes. */
+static uint8_t many_from;
+
+static int take_many(struct sluice_query *q)
+{
+	struct sluice_addr a[30] = { { .family = 0 } };
+
+	for (uint8_t i = 0; i < ARRAY_SIZE(a); i++)
+		a[i] = (struct sluice_addr){ .family = 4,
+					     .ip = { 10, many_from, 0, i } };
+	CU_ASSERT_EQUAL(sluice_answer_addr(q, a, ARRAY_SIZE(a), 60), 0);
+	return SLUICE_TAKE;
+}
+
+static void names_are_remembered_up_to_a_limit(void)
+{
+	struct world *w = new_world(BOTH);
+	char text[32];
+
+	second_query = take_many;
+	for (many_from = 1; many_from <= 150; many_from++) {
+		snprintf(text, sizeof(text), "n%u.test", many_from);
+		memset(calls, 0, sizeof(calls));
+		ask(w, many_from, text);
+	}
+	CU_ASSERT_EQUAL(w->down_n, 150);
+	CU_ASSERT_EQUAL(names_count(w->gw.names), NAMES_MAX);
+	CU_ASSERT_STRING_EQUAL(flow_to(w, "10.150.0.29:9"), "n150.test");
+	CU_ASSERT_STRING_EQUAL(flow_to(w, "10.1.0.0:9"), "-");
 	world_end(w);
 }
 
@@ -729,6 +883,10 @@ static const struct unit_test tests[] = {
 	UNIT(a_plugin_that_fails_blocks_or_is_passed),
 	UNIT(what_is_no_question_is_refused_or_dropped),
 	UNIT(without_a_chain_port_53_is_any_port),
+	UNIT(a_flow_is_called_what_its_address_was_looked_up_as),
+	UNIT(a_chain_of_names_is_called_by_the_first),
+	UNIT(what_the_app_does_not_get_names_nothing),
+	UNIT(names_are_remembered_up_to_a_limit),
 	UNIT(nobody_answers_the_server_asked_does),
 	UNIT(a_server_that_is_not_there_is_servfail_at_once),
 	UNIT(a_plugin_forwards_to_another_server),

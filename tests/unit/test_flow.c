@@ -7,6 +7,7 @@
 #include "flow.h"
 
 #include "app.h"
+#include "names.h"
 
 #define MUCH (1u << 20)
 
@@ -917,6 +918,63 @@ IN_BOTH(an_observer_sees_each_flow_begin_and_end)
 	app_end(w);
 }
 
+/* ----------------------------------------------------------------- names */
+
+static void name_is_still(struct sluice_flow *f)
+{
+	CU_ASSERT_STRING_EQUAL(sluice_flow_info(f)->name, "www.example.org");
+}
+
+IN_BOTH(a_flow_keeps_the_name_it_began_with)
+{
+	struct sluice_addr dst = world_host(family, 80);
+	struct world *w = app_world("");
+	char text[FLOW_TEXT], want[FLOW_TEXT];
+	char from[ADDR_TEXT], to[ADDR_TEXT];
+	struct app a, b;
+
+	w->gw.names = names_new();
+	CU_ASSERT_PTR_NOT_NULL_FATAL(w->gw.names);
+	names_add(w->gw.names, &dst, "www.example.org", 60, w->gw.loop.now);
+	first.open = script_take;
+	first.close = name_is_still;
+	app_init(&a, w, family, 40001, &dst);
+	app_open(&a);
+	name_is_still(first.flow);
+	snprintf(want, sizeof(want), "flow 1 %s > %s (www.example.org)",
+		 addr_text(&a.src, from), addr_text(&dst, to));
+	CU_ASSERT_STRING_EQUAL(flow_text(flow_of(first.flow), text), want);
+
+	names_add(w->gw.names, &dst, "b.example", 60, w->gw.loop.now);
+	app_rst(&a);
+	UNTIL(w, first.closes == 1);
+	first.close = NULL;
+	app_init(&b, w, family, 40002, &dst);
+	app_open(&b);
+	CU_ASSERT_STRING_EQUAL(sluice_flow_info(first.flow)->name, "b.example");
+	app_end(w);
+}
+
+static void the_longest_name_fits_a_line_of_the_log(void)
+{
+	struct sluice_addr ip = { .family = 6,
+				  .port = 65535,
+				  .scope = UINT32_MAX };
+	char name[1004], text[FLOW_TEXT];
+	struct flow f = { .info = { .id = UINT64_MAX, .name = name } };
+
+	memset(ip.ip, 0xff, sizeof(ip.ip));
+	f.info.app = f.info.dst = ip;
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	flow_text(&f, text);
+	CU_ASSERT_TRUE(strlen(text) > FLOW_NAME + 100);
+	CU_ASSERT_STRING_EQUAL(text + strlen(text) - 2, "x)");
+	f.info.name = NULL;
+	flow_text(&f, text);
+	CU_ASSERT_PTR_NULL(strchr(text, '('));
+}
+
 static const struct unit_test tests[] = {
 	UNIT(peek_shows_and_consume_takes),
 	UNIT(peek_gives_as_many_pieces_as_asked_for),
@@ -948,6 +1006,8 @@ static const struct unit_test tests[] = {
 	UNIT(one_destination_does_not_take_every_dial),
 	UNIT(a_flow_nobody_resolves_ends_after_thirty_seconds),
 	UNIT(an_observer_sees_each_flow_begin_and_end),
+	UNIT(a_flow_keeps_the_name_it_began_with),
+	UNIT(the_longest_name_fits_a_line_of_the_log),
 };
 
 UNIT_MAIN("flow", tests)
