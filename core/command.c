@@ -35,8 +35,10 @@ int command_configuration(struct conf *c, const struct command_args *args)
 	if (file)
 		err = conf_read(c, file);
 	for (int i = 0; i < args->n_overrides && !err; i++)
-		if (conf_override(c, args->overrides[i]) == -ENOMEM)
+		if (conf_override(c, args->overrides[i]) == -ENOMEM) {
+			print_mistake(NULL, "out of memory");
 			err = -ENOMEM;
+		}
 	return err;
 }
 
