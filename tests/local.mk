@@ -23,6 +23,7 @@ UNIT_TESTS = \
 	tests/unit/test_dns \
 	tests/unit/test_dnsmsg \
 	tests/unit/test_flow \
+	tests/unit/test_flow_api \
 	tests/unit/test_flowtab \
 	tests/unit/test_frag \
 	tests/unit/test_gateway \
@@ -50,6 +51,7 @@ UNIT_TESTS = \
 	tests/unit/test_stack \
 	tests/unit/test_stats \
 	tests/unit/test_tcp \
+	tests/unit/test_tcp_data \
 	tests/unit/test_timer \
 	tests/unit/test_tun \
 	tests/unit/test_udp \
@@ -117,6 +119,9 @@ APP_WRAP = $(AM_LDFLAGS) -Wl,--wrap=util_now_ms
 tests_unit_test_flow_SOURCES = tests/unit/test_flow.c $(APP_SOURCES)
 tests_unit_test_flow_LDFLAGS = $(APP_WRAP)
 
+tests_unit_test_flow_api_SOURCES = tests/unit/test_flow_api.c $(APP_SOURCES)
+tests_unit_test_flow_api_LDFLAGS = $(APP_WRAP)
+
 tests_unit_test_gateway_SOURCES = tests/unit/test_gateway.c $(APP_SOURCES)
 tests_unit_test_gateway_LDFLAGS = $(APP_WRAP)
 
@@ -128,6 +133,9 @@ tests_unit_test_stack_LDFLAGS = $(APP_WRAP)
 
 tests_unit_test_tcp_SOURCES = tests/unit/test_tcp.c $(APP_SOURCES)
 tests_unit_test_tcp_LDFLAGS = $(APP_WRAP)
+
+tests_unit_test_tcp_data_SOURCES = tests/unit/test_tcp_data.c $(APP_SOURCES)
+tests_unit_test_tcp_data_LDFLAGS = $(APP_WRAP)
 
 # Files that belong to no single test.
 EXTRA_DIST += tests/unit/packets.h tests/unit/unit.h tests/unit/world.h

@@ -487,6 +487,17 @@ void app_forget(struct app *a)
 	a->len = 0;
 }
 
+void app_is_told(struct app *a, uint8_t code4, uint8_t code6)
+{
+	bool v4 = a->src.family == 4;
+
+	UNTIL(a->w, a->icmps);
+	CU_ASSERT_EQUAL(a->icmps, 1);
+	CU_ASSERT_EQUAL(a->segments, 0);
+	CU_ASSERT_EQUAL(a->icmp_type, v4 ? 3 : 1);
+	CU_ASSERT_EQUAL(a->icmp_code, v4 ? code4 : code6);
+}
+
 /* -------------------------------------------------------------- outside */
 
 int app_listen(int family, struct sluice_addr *as)

@@ -114,6 +114,10 @@ uint32_t app_room(const struct app *a);
 bool app_has(const struct app *a, const void *data, size_t len);
 void app_forget(struct app *a);
 
+/* The app is told by one ICMP error, and nothing else: destination unreachable
+ * with this code. */
+void app_is_told(struct app *a, uint8_t code4, uint8_t code6);
+
 /* A listening socket of the outside; an accepted one, non-blocking. */
 int app_listen(int family, struct sluice_addr *as);
 int app_accept(struct world *w, int listener);
