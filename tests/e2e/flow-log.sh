@@ -73,6 +73,67 @@ print(sum(keys <= json.loads(l).keys() for l in open(sys.argv[1])))
 	sluice_stop
 fi
 
+# What the app looked an address up as; the resolver is beside the gateway.
+www=www.flow.test
+named()
+{
+	local dst by
+
+	dst=$(literal "$U$SRV$V") by="\\($(literal $www)\\)"
+	cli "$peer" many $SRV 7 1 >/dev/null
+	told "before it is asked for there is no name" \
+		" tcp .* > $dst:7 tcp-forward .* done$"
+	same "a name is asked for, over IPv$F" \
+		"$(cli dig +tries=1 +timeout=5 +short @$SELF ${www^^} \
+			$( ((F == 4)) && echo A || echo AAAA))" $SRV
+	cli "$peer" many $SRV 7 1 >/dev/null
+	told "TCP to that address has it" \
+		" tcp .* > $dst:7 $by tcp-forward .* done$"
+	check "in the lines of the log too" \
+		wait_for 3 logged " > $dst:7 $by: ended"
+	cli "$peer" udp $SRV 7 100 >/dev/null
+	told "UDP" " udp .* > $dst:7 $by udp-forward .* idle$"
+	cli ping -c 1 -W 2 $SRV >/dev/null
+	told "ping" " ping .* > $(literal $SRV) $by .* idle$"
+	cli "$peer" connect ${SRV%2}3 9 >/dev/null
+	told "its neighbour has none" " > $(literal "$U${SRV%2}3$V"):9 tcp-"
+}
+
+# resolved FORMAT: a gateway that wants names, and one flow with a name
+resolved()
+{
+	rm -f "$log"
+	sluice_start chain.observe=flow-log flow-log.file="$log" \
+		flow-log.format=$1 chain.dns=dns-upstream \
+		dns-upstream.server=udp://127.0.0.1:5300 icmp.timeout=1s \
+		udp-forward.idle-timeout=1s || return
+	[[ $1 != text ]] || return 0
+	cli dig +tries=1 +timeout=5 +tcp @$SELF4 $www AAAA >/dev/null
+	cli "$peer" many $SRV6 7 1 >/dev/null
+}
+
+if command -v dig >/dev/null; then
+	bg ip netns exec "$NS_GW" python3 "$HERE/resolver.py" 5300 \
+		$www=$SRV4,$SRV6
+	wait_port gw 5300/udp
+	CASE="names, text"
+	resolved text && each_family named && sluice_stop
+	CASE="names, json"
+	if resolved json; then
+		told "a name" "\"dst\":\"$(literal "[$SRV6]"):7\",\
+\"name\":\"$www\",\"plugin\":\"tcp-forward\""
+		sluice_stop
+	fi
+	CASE="names, table"
+	if resolved table; then
+		told "a column of names" " $(literal "[$SRV6]"):7 .* done +$www$"
+		sluice_stop
+	fi
+else
+	CASE=names
+	skip "flows by name" "no dig here"
+fi
+
 # A reader that sleeps may not hold up the gateway.
 CASE="pipe that nobody reads"
 mkfifo "$TMP/pipe"
