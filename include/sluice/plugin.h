@@ -267,7 +267,11 @@ struct sluice_flow_info { /* does not change while the flow lives */
 				   log line */
 	struct sluice_addr app; /* who asks */
 	struct sluice_addr dst; /* for whom it asked; UDP by source: the first */
-	const char *name;       /* the name dst was looked up as, or NULL */
+	const char *name;       /* what dst was looked up as, or NULL: the
+				   question (form of sluice_query_info.name)
+				   last answered with this address through
+				   the dns chain, by whichever app; a hint,
+				   no proof of what the app wants there */
 	int32_t uid;            /* owner of the app's socket, or -1 */
 	uint32_t spare;
 };
