@@ -26,6 +26,17 @@ def row(title):
     return keep
 
 
+def finish(s):
+    """A kernel queues an ICMP error before it fails the socket, and wakes us
+    for it: connect() may find no error yet, and no connection."""
+    try:
+        s.getpeername()
+    except OSError:
+        time.sleep(0.1)
+        err = s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        raise OSError(err or errno.ENOTCONN, "connect") from None
+
+
 def connect(w, host, port, seconds=10, ttl=0):
     """how connect() ends, and what the error queue says of it"""
     s = w.sock(w.app)
@@ -36,6 +47,7 @@ def connect(w, host, port, seconds=10, ttl=0):
     s.settimeout(seconds)
     try:
         s.connect((host, port))
+        finish(s)
         return "connected"
     except OSError as e:
         if isinstance(e, socket.timeout):
