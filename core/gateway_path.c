@@ -8,6 +8,7 @@
  * where a router would tell it.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "dns.h"
@@ -260,14 +261,31 @@ static void count_error(struct gateway *gw, enum packet_error err)
 	gw->stats.v[id[err]]++;
 }
 
-/* Nobody forwards this protocol: say so as a host would. */
+/* Where the protocol of an IPv6 packet is named: packet_parse() has checked
+ * the headers up to it. */
+static uint32_t next_header_at(const struct packet *p)
+{
+	uint32_t at = 6, off = 40, end = (uint32_t)(p->l4 - p->ip);
+
+	while (off < end) {
+		bool fixed = p->ip[at] == IPPROTO_FRAGMENT;
+
+		at = off;
+		off += fixed ? 8 : (p->ip[off + 1] + 1u) * 8;
+	}
+	return at;
+}
+
+/* Nobody forwards this protocol: say so as a host would.  "No next header"
+ * is none to complain about (RFC 8200 4.7). */
 static void refuse_proto(struct gateway *gw, const struct packet *p)
 {
 	stats_inc(&gw->stats, drop_proto);
 	if (p->version == 4)
 		gateway_icmp_error(gw, NULL, p->ip, p->len, 3, 2, 0);
-	else /* parameter problem: unknown next header */
-		gateway_icmp_error(gw, NULL, p->ip, p->len, 4, 1, 6);
+	else if (p->proto != IPPROTO_NONE)
+		gateway_icmp_error(gw, NULL, p->ip, p->len, 4, 1,
+				   next_header_at(p));
 }
 
 /* For our own address: echo and DNS live here, nothing else. */

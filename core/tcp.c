@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "tcp_flow.h"
@@ -200,6 +201,11 @@ static void tcp_refuse(struct flow *f, int why, const struct dial_error *e)
 
 static int tcp_relay(struct flow *f, int fd)
 {
+	/* A plugin that has closed the way down has nothing to relay to. */
+	if (tcp_flow_of(f)->conn.fin_sent) {
+		close(fd);
+		return -EPIPE;
+	}
 	return relay_start(tcp_flow_of(f), fd);
 }
 

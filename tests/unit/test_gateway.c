@@ -295,6 +295,31 @@ IN_BOTH(an_unknown_protocol_is_refused)
 	app_end(w);
 }
 
+/* RFC 4443 3.4: the pointer names the octet that names the protocol; RFC 8200
+ * 4.7: nothing follows a header that says so, and nothing is wrong with it. */
+static void an_unknown_protocol_is_pointed_at(void)
+{
+	/* destination options, an atomic fragment (whose second byte is
+	 * reserved), protocol 47 */
+	uint8_t chain[] = { 44, 0, 1, 4, 0, 0, 0, 0, 47, 9,
+			    0,  0, 0, 0, 0, 1, 1, 2, 3,  4 };
+	struct world *w = app_world("");
+	struct sluice_addr app = world_app(6, 0);
+	struct sluice_addr dst = world_host(6, 0);
+	struct packet p;
+
+	raw(w, &app, &dst, 60, chain, sizeof(chain));
+	p = answer(w);
+	CU_ASSERT_EQUAL(p.type, 4);
+	CU_ASSERT_EQUAL(p.code, 1);
+	CU_ASSERT_EQUAL(get_be32(p.l4 + 4), 48);
+	world_forget(w);
+	raw(w, &app, &dst, 59, bytes, 0);
+	silence(w);
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, drop_proto), 2);
+	app_end(w);
+}
+
 /* RFC 8200 4.2: a destination option nobody knows, that is to be reported. */
 static void a_bad_extension_header_is_told(void)
 {
@@ -612,6 +637,7 @@ static const struct unit_test tests[] = {
 	UNIT(nothing_listens_at_the_gateway_address),
 	UNIT(the_gateway_answers_pings_itself),
 	UNIT(an_unknown_protocol_is_refused),
+	UNIT(an_unknown_protocol_is_pointed_at),
 	UNIT(a_bad_extension_header_is_told),
 	UNIT(icmp_errors_have_a_budget),
 	UNIT(fragments_are_put_together),
