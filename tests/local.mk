@@ -201,7 +201,8 @@ EXTRA_DIST += $(E2E_TESTS) tests/e2e/README tests/e2e/answers.py \
 	tests/e2e/exec_tty.py tests/e2e/lib.sh tests/e2e/peer.py \
 	tests/e2e/protector.py tests/e2e/raw.py tests/e2e/resolver.py \
 	tests/e2e/same.known tests/e2e/same.py tests/e2e/samedgram.py \
-	tests/e2e/sameends.py tests/e2e/sametcp.py tests/e2e/sameworld.py \
+	tests/e2e/sameends.py tests/e2e/samesyn.py tests/e2e/sametcp.py \
+	tests/e2e/sameworld.py \
 	tests/e2e/socksd.py tests/e2e/www.py
 
 # --- plugins for tests, loaded from $SLUICE_TEST_PLUGINDIR ---

@@ -23,10 +23,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import samedgram
 import sameends
+import samesyn
 import sametcp
 from sameworld import Netns, Refuser, World
 
-ROWS = {**sametcp.ROWS, **sameends.ROWS, **samedgram.ROWS}
+ROWS = {**samesyn.ROWS, **sametcp.ROWS, **sameends.ROWS, **samedgram.ROWS}
 AT_ONCE = 8
 MORE = 1 << 20
 

@@ -35,7 +35,7 @@ IP_TTL, IP_RECVERR, IP_MTU_DISCOVER, IP_MTU = 2, 11, 10, 14
 IPV6_MTU_DISCOVER, IPV6_MTU, IPV6_RECVERR = 23, 24, 25
 MSG_ERRQUEUE = 0x2000
 PACKET_VNET_HDR = 15
-PATIENCE = 10           # seconds until a row calls it silence
+PATIENCE = 10   # seconds until a row calls it silence
 
 libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
