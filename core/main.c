@@ -6,10 +6,12 @@
  * Options come after the verb, since what they may be depends on it.  What is
  * wrong is said in one line with the nearest known name, and ends with 2.
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "conf.h"
@@ -232,12 +234,24 @@ static int run_verb(const struct verb *v, int argc, char **argv,
 	return v->run(a);
 }
 
+/* 0 to 2 are nobody else's, closed or not: else a socket of ours could be one
+ * of them, and be written to or replaced.  Reading or writing there fails as
+ * before, and a command finds them closed. */
+static void hold_standard_fds(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null",
+			     (fd ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
+}
+
 int main(int argc, char **argv)
 {
 	struct command_args a = { 0 };
 	const struct verb *v;
 	int r;
 
+	hold_standard_fds();
 	if (argc < 2) {
 		print_help(stderr);
 		return STATUS_USAGE;

@@ -88,6 +88,11 @@ x()
 	"$WHO" "$SLUICE" exec "$@"
 }
 
+closed()
+{
+	x "$@" <&- >&- 2>&-
+}
+
 # --- a command, and how it ends -------------------------------------------
 
 statuses()
@@ -98,6 +103,8 @@ statuses()
 	status "no -- is needed" 3 x sh -c 'exit 3'
 	status "options of the command are its own" 0 \
 		x -- sh -c 'test "$1 $2" = "-c x"' sh -c x
+	status "closed input, output and errors stay closed" 9 \
+		closed -- sh -c '(: 9<&0) || (: 9>&1) || (: 9>&2) || exit 9'
 	status "killed by SIGTERM: 143" 143 x -- sh -c 'kill -TERM $$'
 	status "killed by SIGKILL: 137" 137 x -- sh -c 'kill -KILL $$'
 	status "not found: 127" 127 x -- /no/such/command
