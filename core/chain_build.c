@@ -244,6 +244,17 @@ static int add_chain(struct build *b, int class, const char *const *names)
 	return err;
 }
 
+/* A plugin that could be there, and no key: etc/sluice.ini is full of them. */
+static bool says_nothing(const struct build *b, const struct conf_section *s)
+{
+	char text[512];
+
+	for (const struct conf_entry *e = b->c->entries; e; e = e->next)
+		if (!strcmp(e->section, s->name))
+			return false;
+	return registry_get(b->r, s->name, text, sizeof(text));
+}
+
 /* Sections that nobody asked for: most likely a slip of the pen. */
 static void check_sections(struct build *b)
 {
@@ -257,7 +268,7 @@ static void check_sections(struct build *b)
 		names[n++] = in->name;
 	names[n] = NULL;
 	for (struct conf_section *s = b->c->sections; s; s = s->next) {
-		if (s->used)
+		if (s->used || says_nothing(b, s))
 			continue;
 		near = conf_nearest(s->name, names);
 		conf_section_error(b->c, s, "is in no chain%s%s%s",

@@ -273,6 +273,19 @@ static void a_name_needs_no_section(void)
 	world_end(w);
 }
 
+/* As in etc/sluice.ini, whichever plugins its chains name. */
+static void a_section_without_a_key_needs_no_chain(void)
+{
+	struct world *w = world_begin("[chain]\ntcp = note\n[watch]\n");
+
+	CU_ASSERT_EQUAL(w->err, 0);
+	CU_ASSERT_STRING_EQUAL(said, "");
+	world_end(w);
+	w = world_begin("[chain]\ntcp = note\n[watch]\nplugin = watch\n");
+	CU_ASSERT_STRING_EQUAL(said, "x:3: [watch] is in no chain\n");
+	world_end(w);
+}
+
 static void a_mistake_is_told_with_its_place(void)
 {
 	static const struct {
@@ -481,6 +494,7 @@ static const struct unit_test tests[] = {
 	UNIT(a_section_is_one_instance_in_all_chains),
 	UNIT(it_ends_in_reverse),
 	UNIT(a_name_needs_no_section),
+	UNIT(a_section_without_a_key_needs_no_chain),
 	UNIT(a_mistake_is_told_with_its_place),
 	UNIT(an_unknown_plugin_is_told_once_where_it_is_named),
 	UNIT(an_override_of_no_section_is_a_mistake),
