@@ -242,8 +242,13 @@ static void load_value(struct load *l, const char *text)
 	char why[384];
 
 	if (l->row.type != SLUICE_OPT_STR && l->row.type != SLUICE_OPT_LIST) {
-		if (optvalue_parse(&l->row, text, field, why, sizeof(why)))
-			complain(l, why);
+		if (!optvalue_parse(&l->row, text, field, why, sizeof(why)))
+			return;
+		complain(l, why);
+		/* Not a second complaint about what refers to it. */
+		if (l->entry && l->row.preset && *l->row.preset != '$')
+			optvalue_parse(&l->row, l->row.preset, field, why,
+				       sizeof(why));
 		return;
 	}
 	if (l->row.type == SLUICE_OPT_STR)
