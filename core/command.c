@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* command.c - the commands that look and do nothing: check, plugins
  *
- * "check" goes as far as "run" does before anything is opened, and prints
+ * "check" goes as far as "run" does before a device or socket is opened: plugins
+ * are created, for they know best what is wrong with their values; and prints
  * what would be in force, in a form that can be read again as a file.
  * "plugins" prints what is there, or all about one.  Results go to stdout,
  * mistakes to stderr, so that a script can tell them apart.
@@ -110,6 +111,22 @@ static void print_all(const struct gateway *gw, bool json)
 	printf(json ? "\n}\n" : "");
 }
 
+/* What only the plugins know to be wrong they say in create(), which may open
+ * files but no sockets. */
+static int try_plugins(struct gateway *gw, bool json)
+{
+	int err = loop_init(&gw->loop);
+
+	if (err)
+		return err;
+	err = chain_create(&gw->chains);
+	if (!err)
+		print_all(gw, json);
+	chain_destroy(&gw->chains);
+	loop_fini(&gw->loop);
+	return err;
+}
+
 int command_check(const struct command_args *args)
 {
 	struct gateway *gw = calloc(1, sizeof(*gw));
@@ -125,7 +142,7 @@ int command_check(const struct command_args *args)
 	if (gw->conf.errors)
 		err = -EINVAL;
 	if (!err)
-		print_all(gw, args->json);
+		err = try_plugins(gw, args->json);
 	gateway_fini(gw);
 	free(gw);
 	return printed(err ? EX_CONFIG : EXIT_SUCCESS);

@@ -332,8 +332,9 @@ static int run_boxed(struct exec *x, const sigset_t *set)
 		return STATUS_NO_BOX;
 	sandbox_raise_files();
 	if (gateway_open(&x->gw, text, sizeof(text))) {
-		log_error("exec: %s", text);
-		return STATUS_NO_BOX;
+		if (*text)
+			log_error("exec: %s", text);
+		return x->gw.misconfigured ? EX_CONFIG : STATUS_NO_BOX;
 	}
 	/* It is in the box; an address of its may also be one out here. */
 	x->gw.tun_here = false;

@@ -196,7 +196,8 @@ static int open_parts(struct gateway *gw, char *text, size_t text_len)
 	}
 	err = chain_create(&gw->chains);
 	if (err < 0) {
-		snprintf(text, text_len, "a plugin did not start, see above");
+		gw->misconfigured = true;
+		*text = '\0'; /* each has said why */
 		return err;
 	}
 	return open_tun(gw, text, text_len);
@@ -216,10 +217,15 @@ int gateway_open(struct gateway *gw, char *text, size_t text_len)
 	loop_work_init(&gw->flush, on_flush);
 	timer_init(&gw->tick, on_tick);
 	err = open_parts(gw, text, text_len);
-	if (!err)
+	if (!err) {
+		*text = '\0'; /* a plugin that fails has said why */
 		err = chain_start(&gw->chains);
-	if (!err)
+	}
+	if (!err) {
 		err = tun_start(&gw->tun);
+		snprintf(text, text_len, "start: watch the device: %s",
+			 strerror(-err));
+	}
 	if (err < 0) {
 		gateway_close(gw);
 		return err;

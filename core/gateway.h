@@ -59,14 +59,16 @@ struct gateway {
 	bool has_ops;
 	bool parts; /* the protocols are there to be closed */
 	unsigned ticks;
-	int exit_err; /* why the loop ended, 0: asked to */
+	bool misconfigured; /* open failed for what a plugin was told */
+	int exit_err;       /* why the loop ended, 0: asked to */
 };
 
 /* Configuration in, ready gateway out: settings and chains are loaded, no
  * descriptor but plugins' files is open.  0 or -EINVAL; mistakes went to
  * gw->conf's report.  gw->conf must hold the parsed configuration. */
 int gateway_load(struct gateway *gw);
-/* create() and open everything; then run until gateway_stop().  */
+/* create() and open everything; then run until gateway_stop().  0, or -errno
+ * with a sentence in text, which is empty where the log has it already. */
 int gateway_open(struct gateway *gw, char *text, size_t text_len);
 int gateway_run(struct gateway *gw);
 void gateway_stop(struct gateway *gw); /* any thread, signal handlers */

@@ -164,8 +164,9 @@ static int run_loaded(struct gateway *gw)
 	running = gw;
 	catch_end();
 	if (gateway_open(gw, text, sizeof(text))) {
-		log_error("%s", text);
-		return EXIT_FAILURE;
+		if (*text)
+			log_error("%s", text);
+		return gw->misconfigured ? EX_CONFIG : EXIT_FAILURE;
 	}
 	r = run_opened(gw);
 	gateway_close(gw);

@@ -293,6 +293,7 @@ TESTS += $(TREE_TESTS)
 EXTRA_DIST += $(TREE_TESTS) \
 	tests/conf/form.ini tests/conf/form.out \
 	tests/conf/good.ini tests/conf/good.out \
+	tests/conf/plugins.ini tests/conf/plugins.out \
 	tests/conf/typos.ini tests/conf/typos.out \
 	tests/conf/values.ini tests/conf/values.out
 
