@@ -79,6 +79,10 @@ void conf_verror(struct conf *c, const char *place, const char *fmt, va_list ap)
 	n = snprintf(text, sizeof(text), "%s", place);
 	if (n >= 0 && (size_t)n < sizeof(text))
 		vsnprintf(text + n, sizeof(text) - (size_t)n, fmt, ap);
+	/* What stands in a file is not to steer a terminal. */
+	for (char *p = text; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
 	c->report(c->arg, text);
 	if (c->errors == REPORTS_MAX)
 		c->report(c->arg, "further mistakes are not shown");

@@ -467,6 +467,16 @@ static bool is_expired(struct gateway *gw, const struct packet *p)
 	return true;
 }
 
+/* The app gave up on the SYN that is held and tries anew from the same port:
+ * an answer to the old one would only be reset. */
+static bool is_another(const struct tcp_flow *tf, const struct packet *p)
+{
+	struct packet held;
+
+	return tf->held && (p->flags & TCP_SYN) && read_syn(tf, &held) &&
+	       p->seq != held.seq;
+}
+
 /* While the SYN is held, the app can only repeat it or give up. */
 static void on_waiting(struct tcp_flow *tf, const struct packet *p)
 {
@@ -489,6 +499,10 @@ void tcp_up(struct gateway *gw, struct packet *p, struct tun_buf *buf)
 		/* The app is through with the old one; what is left of it
 		 * goes up by itself. */
 		flowtab_del(&gw->flows, f);
+		f = NULL;
+	}
+	if (tf && is_another(tf, p)) {
+		flow_end(f, SLUICE_WHY_RESET);
 		f = NULL;
 	}
 	if (!f) {

@@ -212,6 +212,36 @@ IN_BOTH(a_syn_repeated_while_dialling_is_absorbed)
 	app_end(w);
 }
 
+IN_BOTH(a_syn_with_another_number_begins_anew)
+{
+	struct world *w = app_world("");
+	struct sluice_addr dst;
+	int listener = app_listen(family, &dst), server;
+	struct sluice_socket *old;
+	struct app a;
+
+	first.protect = script_protect_later;
+	app_init(&a, w, family, 40001, &dst);
+	app_syn(&a);
+	app_turns(w, 2);
+	old = first.socket;
+	a.iss += 1000000;
+	a.una = a.iss;
+	app_syn(&a);
+	app_turns(w, 2);
+	CU_ASSERT_EQUAL(first.opens, 2);
+	CU_ASSERT_EQUAL(first.closes, 1);
+	sluice_socket_resolve(old, SLUICE_TAKE);
+	sluice_socket_resolve(first.socket, SLUICE_TAKE);
+	UNTIL(w, a.syns);
+	CU_ASSERT_EQUAL(a.rsts, 0);
+	server = app_accept(w, listener);
+	CU_ASSERT_TRUE(app_nobody(w, listener));
+	close(server);
+	close(listener);
+	app_end(w);
+}
+
 IN_BOTH(an_app_that_gives_up_while_dialling_ends_the_dial)
 {
 	struct world *w = app_world("");
@@ -922,6 +952,7 @@ static const struct unit_test tests[] = {
 	UNIT(a_socket_nobody_vouched_for_never_connects),
 	UNIT(a_socket_that_protect_drops_never_connects),
 	UNIT(a_syn_repeated_while_dialling_is_absorbed),
+	UNIT(a_syn_with_another_number_begins_anew),
 	UNIT(an_app_that_gives_up_while_dialling_ends_the_dial),
 	UNIT(a_dial_that_hangs_ends_with_its_time),
 	UNIT(an_app_that_gives_up_closes_the_hanging_socket),
