@@ -51,8 +51,8 @@ traffic()
 	same "$1: TCP" "$(cli "$peer" many $SRV 7 20)" "bad 0"
 	same "$1: UDP" "$(cli "$peer" udp $SRV 7 700)" same
 	check "$1: ping" cli ping -c 2 -i 0.2 -W 2 $SRV
-	check "$1: DNS" cli dig +tries=1 +timeout=5 "@$SRV" "$RANDOM.test"
-	check "$1: DNS over TCP" \
+	check "$1, PRO-4: DNS" cli dig +tries=1 +timeout=5 "@$SRV" "$RANDOM.test"
+	check "$1, PRO-4: DNS over TCP" \
 		cli dig +tcp +tries=1 +timeout=5 "@$SRV" "$RANDOM.test"
 }
 
@@ -105,7 +105,7 @@ protector yes
 if with_unix; then
 	each_family traffic PRO-1
 	nothing_unmarked PRO-1
-	same "PRO-1: each socket came before it was connected" \
+	same "PRO-1, PRO-4: each came unconnected, also to DNS servers" \
 		"$(grep -c '^bad' "$TMP/protector.log")" 0
 	check "PRO-1: streams and datagrams, both families" test "$(sort -u \
 		"$TMP/protector.log" | wc -l)" -ge 4
