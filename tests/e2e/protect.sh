@@ -51,7 +51,8 @@ traffic()
 	same "$1: TCP" "$(cli "$peer" many $SRV 7 20)" "bad 0"
 	same "$1: UDP" "$(cli "$peer" udp $SRV 7 700)" same
 	check "$1: ping" cli ping -c 2 -i 0.2 -W 2 $SRV
-	check "$1, PRO-4: DNS" cli dig +tries=1 +timeout=5 "@$SRV" "$RANDOM.test"
+	check "$1, PRO-4: DNS" \
+		cli dig +tries=1 +timeout=5 "@$SRV" "$RANDOM.test"
 	check "$1, PRO-4: DNS over TCP" \
 		cli dig +tcp +tries=1 +timeout=5 "@$SRV" "$RANDOM.test"
 }
