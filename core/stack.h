@@ -44,7 +44,6 @@ struct stack_events { /* made outside of any lwIP call */
 
 int stack_init(struct gateway *gw, const struct stack_events *ev);
 void stack_fini(void);
-/* The clock: calls back for retransmissions while anything is busy. */
 
 /* A connection from the SYN p: the SYN-ACK is sent.  0 or -ENOMEM. */
 int stack_accept(struct stack_conn *c, const struct packet *syn);
