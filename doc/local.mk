@@ -9,6 +9,7 @@ dist_man_MANS += \
 
 dist_doc_DATA = \
 	doc/architecture.md \
+	doc/performance.md \
 	doc/plugin-guide.md
 templatedir = $(docdir)/template
 dist_template_DATA = \
