@@ -199,6 +199,13 @@ static void set_recverr(const struct dial *d, int on)
 		setsockopt(d->info.fd, SOL_IP, IP_RECVERR, &on, sizeof(on));
 }
 
+/* Was it connected, and reset before we came to look?  A SYN is refused with
+ * another errno.  Who has the socket finds out. */
+static bool is_reset_since(int err)
+{
+	return err == ECONNRESET || err == EPIPE;
+}
+
 static void connect_ready(struct loop_fd *w, uint32_t events)
 {
 	struct dial *d = container_of(w, struct dial, watch);
@@ -207,7 +214,8 @@ static void connect_ready(struct loop_fd *w, uint32_t events)
 
 	if (getsockopt(d->info.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
 		err = errno;
-	if (!err && (events & (EPOLLOUT | EPOLLHUP)) == EPOLLOUT) {
+	if (is_reset_since(err) ||
+	    (!err && (events & (EPOLLOUT | EPOLLHUP)) == EPOLLOUT)) {
 		set_recverr(d, 0);
 		dial_finish(d, 0);
 		return;

@@ -88,6 +88,12 @@ void relay_up(struct tcp_flow *tf)
 
 static void net_eof(struct tcp_flow *tf)
 {
+	/* Closed both ways, and the other way not by us: the dial has taken
+	 * the error of a reset that came that early. */
+	if (tf->relay.hung && !tf->relay.shut) {
+		failed(tf, ECONNRESET);
+		return;
+	}
 	tf->relay.eof = true;
 	tf->relay.readable = false;
 	stack_shut(&tf->conn);
@@ -163,6 +169,8 @@ static void on_net(struct loop_fd *fd, uint32_t events)
 		return;
 	if (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		r->to_end = true;
+	if (events & EPOLLHUP && !r->shut)
+		r->hung = true;
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
 		r->readable = true;
 		relay_down(tf);

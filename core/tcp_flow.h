@@ -29,6 +29,7 @@ struct relay {
 	bool readable, writable; /* by the last edges of epoll */
 	bool to_end;    /* FIN or urgent byte: a short read was not all */
 	bool eof, shut; /* FIN from the net, FIN to the net */
+	bool hung;      /* the net closed both ways, before we closed ours */
 	bool failed;    /* reset by the net */
 };
 

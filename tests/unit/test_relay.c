@@ -529,6 +529,32 @@ IN_BOTH(a_port_is_free_again_while_old_bytes_are_still_on_their_way)
 	link_end(&l);
 }
 
+/* It was there, so it was not a closed port: the app is connected, gets what
+ * was said, and is reset. */
+IN_BOTH(a_server_that_resets_at_once_was_connected_to)
+{
+	struct link l;
+
+	for (int says = 0; says < 2; says++) {
+		link_prepare(&l, family);
+		app_syn(&l.a);
+		l.server = app_accept(l.w, l.listener);
+		if (says)
+			CU_ASSERT_EQUAL(send(l.server, "go away", 7, 0), 7);
+		reset_by_server(&l);
+		UNTIL(l.w, l.a.syns || l.a.rsts);
+		CU_ASSERT_EQUAL(l.a.syns, 1);
+		CU_ASSERT_EQUAL(l.a.rsts, 0);
+		app_ack(&l.a);
+		UNTIL(l.w, l.a.rsts == 1);
+		CU_ASSERT_FALSE(l.a.fin);
+		CU_ASSERT_TRUE(app_has(&l.a, "go away", says ? 7 : 0));
+		CU_ASSERT_EQUAL(first.closes, 1);
+		CU_ASSERT_EQUAL(first.why, SLUICE_WHY_RESET);
+		link_end(&l);
+	}
+}
+
 /* The server's FIN says that it sends no more, its RST that it reads no more:
  * the app hears of it without another try. */
 IN_BOTH(a_server_that_is_gone_for_good_resets_the_app)
@@ -559,6 +585,7 @@ static const struct unit_test tests[] = {
 	UNIT(an_app_that_does_not_read_is_reset_after_a_second),
 	UNIT(a_reset_in_a_half_closed_connection_is_carried),
 	UNIT(a_server_that_is_gone_for_good_resets_the_app),
+	UNIT(a_server_that_resets_at_once_was_connected_to),
 	UNIT(a_reset_of_the_app_reaches_the_server_as_one),
 	UNIT(a_reset_of_the_app_drops_what_it_did_not_read),
 	UNIT(the_end_of_the_gateway_resets_both_ends),
