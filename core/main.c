@@ -28,6 +28,7 @@ struct verb {
 	const char *name;
 	enum takes takes;
 	int (*run)(const struct command_args *);
+	const char *options; /* their letters, j for --json */
 	const char *form, *help;
 };
 
@@ -36,19 +37,20 @@ static int version_verb(const struct command_args *a);
 static int help_verb(const struct command_args *a);
 
 static const struct verb verbs[] = {
-	{ "run", TAKES_NOTHING, run_command, "run [-c FILE] [-o KEY=VALUE]...",
+	{ "run", TAKES_NOTHING, run_command, "co",
+	  "run [-c FILE] [-o KEY=VALUE]...",
 	  "the gateway in the foreground, until SIGTERM or SIGINT" },
-	{ "exec", TAKES_COMMAND, exec_verb,
+	{ "exec", TAKES_COMMAND, exec_verb, "co",
 	  "exec [-c FILE] [-o KEY=VALUE]... [--] COMMAND [ARG]...",
 	  "COMMAND with all its traffic through the gateway; no root needed" },
-	{ "check", TAKES_NOTHING, command_check,
+	{ "check", TAKES_NOTHING, command_check, "coj",
 	  "check [-c FILE] [-o KEY=VALUE]... [--json]",
 	  "read the configuration as run would, and print it or its mistakes" },
-	{ "plugins", TAKES_ONE, command_plugins,
+	{ "plugins", TAKES_ONE, command_plugins, "j",
 	  "plugins [--json] [NAME or FILE]",
 	  "the plugins there are; of one, its options" },
-	{ "version", TAKES_NOTHING, version_verb, "version", "its number" },
-	{ "help", TAKES_ONE, help_verb, "help [COMMAND]", "this text" },
+	{ "version", TAKES_NOTHING, version_verb, "", "version", "its number" },
+	{ "help", TAKES_ONE, help_verb, "", "help [COMMAND]", "this text" },
 };
 
 /* What follows the options, for exec. */
@@ -66,15 +68,26 @@ static int version_verb(const struct command_args *a)
 	return EXIT_SUCCESS;
 }
 
-static void print_options(FILE *out)
+static const struct option_help {
+	char letter;
+	const char *text;
+} option_help[] = {
+	{ 'c', "  -c FILE         configuration; without it\n"
+	       "                  " COMMAND_CONFIG_FILE ",\n"
+	       "                  if that is there\n" },
+	{ 'o', "  -o KEY=VALUE    one setting, as in -o tun.mtu=9000; wins\n"
+	       "                  over the file, may be repeated\n" },
+	{ 'j', "  --json          results for a program\n" },
+};
+
+/* Those of these letters. */
+static void print_options(FILE *out, const char *letters)
 {
+	fputs("\n", out);
+	for (size_t i = 0; i < ARRAY_SIZE(option_help); i++)
+		if (strchr(letters, option_help[i].letter))
+			fputs(option_help[i].text, out);
 	fputs("\n"
-	      "  -c FILE         configuration; run and check look for\n"
-	      "                  " COMMAND_CONFIG_FILE "\n"
-	      "  -o KEY=VALUE    one setting, as in -o tun.mtu=9000; wins over\n"
-	      "                  the file, may be repeated\n"
-	      "  --json          results for a program\n"
-	      "\n"
 	      "Exit status: 0 done, 1 failed, 2 wrong usage, 78 wrong\n"
 	      "configuration; exec gives that of COMMAND (128 and the number\n"
 	      "of the signal that ended it), or 125 if there is no way to run\n"
@@ -91,7 +104,7 @@ static void print_help(FILE *out)
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		fprintf(out, "  sluice %s\n      %s\n", verbs[i].form,
 			verbs[i].help);
-	print_options(out);
+	print_options(out, "coj");
 }
 
 static const struct verb *find_verb(const char *name)
@@ -132,7 +145,7 @@ static int help_verb(const struct command_args *a)
 		if (!v)
 			return unknown_verb(a->what);
 		printf("sluice %s\n    %s\n", v->form, v->help);
-		print_options(stdout);
+		print_options(stdout, v->options);
 	} else {
 		print_help(stdout);
 	}
@@ -163,9 +176,21 @@ static int unknown_option(char **argv)
 	return unknown("option", argv[optind - 1], names);
 }
 
-/* 0: go on; 1: done with that; or a status for exit. */
-static int take_option(int c, char **argv, struct command_args *a)
+/* 0: go on; or a status for exit. */
+static int take_option(const struct verb *v, int c, char **argv,
+		       struct command_args *a)
 {
+	char letter = c == OPT_JSON ? 'j' : (char)c;
+
+	if (strchr("coj", letter) && !strchr(v->options, letter)) {
+		fprintf(stderr, "sluice: %s takes no %s; usage: sluice %s\n",
+			v->name,
+			c == OPT_JSON ? "--json" :
+			c == 'c'      ? "-c" :
+					"-o",
+			v->form);
+		return STATUS_USAGE;
+	}
 	switch (c) {
 	case 'c':
 		a->file = optarg;
@@ -221,7 +246,7 @@ static int run_verb(const struct verb *v, int argc, char **argv,
 		}
 		if (c == 'V')
 			return version_verb(a);
-		r = take_option(c, argv, a);
+		r = take_option(v, c, argv, a);
 		if (r)
 			return r;
 	}

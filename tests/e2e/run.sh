@@ -163,6 +163,8 @@ refused "a missing namespace" 1 'namespace "no-such-ns".*ip netns add' \
 	gw "$SLUICE" run -o tun.netns=no-such-ns
 refused "a log file that cannot be" 78 'log-file.*No such file' \
 	run -o gateway.log-file=/no/such/folder/log
+refused "an option of another command" 2 'plugins takes no -c; usage' \
+	"$SLUICE" plugins -c x
 refused "a command that is not there" 2 'did you mean "run"' "$SLUICE" rnu
 refused "an option that is not there" 2 'no option "-x"' "$SLUICE" run -x
 refused "an option without its value" 2 'needs a value' "$SLUICE" run -c
