@@ -56,15 +56,40 @@ static void leave_out(struct chains *ch, struct instance *in)
 	chain_note_wishes(ch);
 }
 
+/* What a plugin says of a key of its own begins with it: the line the key is
+ * on, of several the one whose value is cited. */
+static const struct conf_entry *entry_meant(const struct instance *in,
+					    const char *text)
+{
+	const struct conf_entry *found = NULL;
+	size_t len = strcspn(text, ":");
+
+	for (const struct conf_entry *e = in->gw->conf.entries; e;
+	     e = e->next) {
+		if (!e->line || strcmp(e->section, in->name) ||
+		    strlen(e->key) != len || strncmp(e->key, text, len))
+			continue;
+		if (!found || strstr(text + len, e->value))
+			found = e;
+	}
+	return found;
+}
+
 static void say_why(const struct instance *in, int err)
 {
 	const char *text = *in->error ? in->error : strerror(-err);
+	const struct conf_entry *e = entry_meant(in, text);
+	char place[512];
 
-	if (in->optional)
-		log_warn("%s: %s (it is optional, and left out)", in->place,
-			 text);
+	if (e)
+		snprintf(place, sizeof(place), "%s:%d: [%s]", e->file, e->line,
+			 e->section);
 	else
-		log_error("%s: %s", in->place, text);
+		snprintf(place, sizeof(place), "%s:", in->place);
+	if (in->optional)
+		log_warn("%s %s (it is optional, and left out)", place, text);
+	else
+		log_error("%s %s", place, text);
 }
 
 static void undo_create(struct instance *in, bool created)
@@ -80,6 +105,7 @@ static void undo_create(struct instance *in, bool created)
 	host_sweep(in);
 	in->created = false;
 	in->self = NULL;
+	in->counters = NULL;
 }
 
 static int create(struct instance *in)
@@ -148,6 +174,25 @@ int chain_start(struct chains *ch)
 		undo_create(in, true);
 	}
 	return 0;
+}
+
+int chain_reload(struct chains *ch)
+{
+	int n = 0, err;
+	uint64_t t;
+
+	for (struct instance *in = ch->instances; in; in = in->next) {
+		if (!in->started || !in->plugin->head.reload)
+			continue;
+		n++;
+		*in->error = '\0';
+		t = chain_enter(in);
+		err = in->plugin->head.reload(in->self, NULL);
+		chain_leave(in, t, "reload");
+		if (err < 0)
+			chain_failed(in, "reload", err);
+	}
+	return n;
 }
 
 void chain_stop(struct chains *ch)
