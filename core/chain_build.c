@@ -255,6 +255,24 @@ static bool says_nothing(const struct build *b, const struct conf_section *s)
 	return registry_get(b->r, s->name, text, sizeof(text));
 }
 
+/* Named in a chain of the file, but -o has another chain. */
+static bool taken_out(const struct conf *c, const char *name)
+{
+	size_t len = strlen(name), n;
+
+	for (const struct conf_entry *e = c->entries; e; e = e->next) {
+		if (strcmp(e->section, "chain"))
+			continue;
+		for (const char *s = e->value; *s; s += n) {
+			s += strspn(s, " \t,");
+			n = strcspn(s, " \t,");
+			if (n == len && !strncmp(s, name, n))
+				return true;
+		}
+	}
+	return false;
+}
+
 /* Sections that nobody asked for: most likely a slip of the pen. */
 static void check_sections(struct build *b)
 {
@@ -268,7 +286,7 @@ static void check_sections(struct build *b)
 		names[n++] = in->name;
 	names[n] = NULL;
 	for (struct conf_section *s = b->c->sections; s; s = s->next) {
-		if (s->used || says_nothing(b, s))
+		if (s->used || says_nothing(b, s) || taken_out(b->c, s->name))
 			continue;
 		near = conf_nearest(s->name, names);
 		conf_section_error(b->c, s, "is in no chain%s%s%s",
