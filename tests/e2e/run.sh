@@ -154,7 +154,8 @@ refused "an unknown key" 78 'tun.*mtv.*mtu' run -o tun.mtv=1500
 printf '[chain]\nprotect = protect-mark\n[protect-mark]\nmark = 0\n' \
 	>"$TMP/mark.ini"
 check "a plugin taken out by -o may keep its section" \
-	"$SLUICE" check -c "$TMP/mark.ini" -o chain.protect=
+	"$SLUICE" check -c "$TMP/mark.ini" -o chain.protect= \
+	-o gateway.unprotected=allow
 refused "what only a plugin knows to be wrong" 78 'mark.ini:4: .*mark: 0 is' \
 	run -c "$TMP/mark.ini"
 refused "a missing file" 78 '/no/such/file' run -c /no/such/file
