@@ -32,6 +32,7 @@ struct instance {
 	struct list timers, watches, dials; /* host.c sweeps them */
 	struct host *host; /* host.c's: host_init() before create() */
 	uint64_t calls_slow, errors;
+	const struct sluice_counter *counters; /* its own, or NULL */
 
 	struct instance *outer; /* who was at work when this one was called */
 	uint32_t depth;         /* calls of it that have not returned */
@@ -72,6 +73,9 @@ void chain_note_wishes(struct chains *ch);
 int chain_create(struct chains *ch);
 /* start() the same; on failure the caller goes on to chain_stop(). */
 int chain_start(struct chains *ch);
+/* reload() each that has one, the options being as they were.  What fails is
+ * logged, and stays as it is.  How many there were. */
+int chain_reload(struct chains *ch);
 void chain_stop(struct chains *ch); /* stop() in reverse */
 /* In reverse: host_cancel(), destroy(), host_sweep().  The instances stay,
  * for whoever still points to one, until chain_fini(). */

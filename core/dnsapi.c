@@ -6,6 +6,8 @@
  * the loop does anything else.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #include "dnsq.h"
 
@@ -95,6 +97,38 @@ static void api_resolve(struct sluice_query *p, int verdict)
 	dns_resolved(q->dns, q, verdict);
 }
 
+static int api_respond(struct sluice_query *p, const struct sluice_response *r)
+{
+	return dnsq_make(dnsq_of(p),
+			 &(struct dnsmsg_answer){
+				 .rcode = r->rcode & 0xf,
+				 .soa = r->flags & SLUICE_RESPONSE_SOA,
+				 .tc = r->flags & SLUICE_RESPONSE_TC,
+				 .ede = r->ede,
+				 .text = r->text,
+				 .ttl = r->ttl,
+				 .addr = r->addr,
+				 .n = r->n,
+				 .records = r->records,
+				 .records_len = r->records_len,
+				 .records_n = r->records_n,
+			 });
+}
+
+static void api_reason(struct sluice_query *p, const struct sluice_reason *r)
+{
+	struct dnsq *q = dnsq_of(p);
+	char line[16] = "";
+
+	if (!q->dns->watched)
+		return;
+	if (r->line)
+		snprintf(line, sizeof(line), ":%" PRIu32, r->line);
+	snprintf(q->reason, sizeof(q->reason), "%s%s%s%s%s%s", r->what,
+		 r->list ? " " : "", r->list ? r->list : "", line,
+		 r->detail ? " " : "", r->detail ? r->detail : "");
+}
+
 const struct sluice_query_api dnsq_api = {
 	.size = sizeof(dnsq_api),
 	.info = api_info,
@@ -103,4 +137,6 @@ const struct sluice_query_api dnsq_api = {
 	.block = api_block,
 	.forward = api_forward,
 	.resolve = api_resolve,
+	.respond = api_respond,
+	.reason = api_reason,
 };

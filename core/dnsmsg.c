@@ -406,6 +406,13 @@ size_t dnsmsg_make(uint8_t *out, size_t cap, const void *query,
 	if (cap < at + RECORD_MIN)
 		return 0;
 	memcpy(out, query, at);
+	if (a->records_n) {
+		if (cap - at < a->records_len)
+			return 0;
+		memcpy(out + at, a->records, a->records_len);
+		at += a->records_len;
+		count[1] = a->records_n;
+	}
 	for (size_t i = 0; i < a->n; i++) {
 		if (!wants_address(q, &a->addr[i]))
 			continue;
@@ -430,7 +437,8 @@ size_t dnsmsg_make(uint8_t *out, size_t cap, const void *query,
 		count[3] = 1;
 	}
 	put_be16(out + 2,
-		 (uint16_t)(DNSMSG_QR | DNSMSG_RA | a->rcode |
+		 (uint16_t)(DNSMSG_QR | DNSMSG_RA | (a->tc ? DNSMSG_TC : 0) |
+			    a->rcode |
 			    (q->flags & (0x7800 | DNSMSG_RD | DNSMSG_CD))));
 	for (int i = 0; i < 4; i++)
 		put_be16(out + 4 + 2 * i, count[i]);

@@ -102,16 +102,20 @@ bool dnsmsg_addrs_next(struct dnsmsg_addrs *w, struct sluice_addr *a,
 struct dnsmsg_answer {
 	uint8_t rcode;
 	bool soa;         /* no data: say for how long that holds */
+	bool tc;          /* and cut: ask over TCP */
 	int ede;          /* DNSMSG_EDE_*; goes out if the query had EDNS */
 	const char *text; /* of it, or NULL */
 	uint32_t ttl;
 	const struct sluice_addr *addr; /* those of the question's type are */
 	size_t n;                       /* taken, as far as they fit */
+	const uint8_t *records;         /* before them, as they stand */
+	size_t records_len;
+	uint16_t records_n;
 };
 
 /* An answer made here, with the question as it came and EDNS if that had it.
  * The length, 0 if cap is too small.  DNSMSG_MADE bytes always do without
- * addresses, each of which takes 28 more. */
+ * addresses, each of which takes 28 more, and records. */
 #define DNSMSG_MADE 512u
 size_t dnsmsg_make(uint8_t *out, size_t cap, const void *query,
 		   const struct dnsmsg *q, const struct dnsmsg_answer *a);

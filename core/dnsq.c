@@ -51,7 +51,8 @@ static void bytes_set(struct dnsq *q, struct dnsq_bytes *b, uint8_t *p,
 
 int dnsq_make(struct dnsq *q, const struct dnsmsg_answer *a)
 {
-	size_t cap = MIN(DNSMSG_MADE + 28 * a->n, DNSMSG_MAX), len;
+	size_t cap = MIN(DNSMSG_MADE + 28 * a->n + a->records_len, DNSMSG_MAX);
+	size_t len;
 	uint8_t *p = room(q, cap);
 
 	if (!p)
@@ -110,6 +111,7 @@ static void observers_see(struct dnsq *q, const struct dnsq_bytes *b)
 		.reply = b->p,
 		.reply_len = b->len,
 		.took_ms = (uint32_t)(gw->loop.now - q->born),
+		.reason = *q->reason ? q->reason : NULL,
 	};
 
 	for (struct instance **in = gw->chains.of[CHAIN_OBSERVE]; *in; in++) {
@@ -388,6 +390,7 @@ static struct dnsq *dnsq_new(struct dns *d, const struct sluice_query_info *i,
 	if (!q)
 		return NULL;
 	memset(q, 0, offsetof(struct dnsq, in));
+	*q->reason = '\0';
 	if (len < 0 || !keep(q, i, name, (size_t)len)) {
 		pool_put(&d->queries, q);
 		return NULL;

@@ -56,6 +56,7 @@ struct dnsq {
 	struct dnsq_bytes next;   /* what a plugin just answered */
 	uint8_t in[544];          /* message and name, if they fit */
 	uint8_t out[DNSMSG_EDNS]; /* reply or next, if it fits */
+	char reason[160];         /* of a plugin, for observers */
 };
 
 struct dns {

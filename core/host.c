@@ -436,6 +436,12 @@ static const void *host_extension(struct sluice_ctx *c, const char *name)
 	return NULL;
 }
 
+static void host_counters(struct sluice_ctx *c,
+			  const struct sluice_counter *table)
+{
+	on_loop(c)->counters = table;
+}
+
 const struct sluice_core_api host_api = {
 	.size = sizeof(host_api),
 	.abi = SLUICE_ABI,
@@ -450,6 +456,7 @@ const struct sluice_core_api host_api = {
 	.protect = host_protect,
 	.flow_by_id = host_flow_by_id,
 	.extension = host_extension,
+	.counters = host_counters,
 };
 
 /* ----------------------------------------------------- life of an instance */

@@ -4,7 +4,8 @@
  *	read, load --> open --> drop rights --> READY=1 --> run --> close
  *	     | 78        | 1         | 1                     | 0, or 1
  *
- * SIGUSR1 writes the counters to the log.  SIGTERM and SIGINT end it in good
+ * SIGUSR1 writes the counters to the log, SIGHUP has plugins read their files
+ * again.  SIGTERM and SIGINT end it in good
  * order; the second one at once, whatever a plugin is doing then.
  */
 #include "run.h"
@@ -48,13 +49,27 @@ static void on_end(int sig)
 	gateway_stop(running);
 }
 
-/* SIGUSR1: what was counted so far, for whoever reads the log. */
-static void log_counters(const struct stats *s)
+static void log_counters_of(const struct instance *in)
 {
+	const struct sluice_counter *c = in->counters;
+
+	for (; c && c->name; c++)
+		if (*c->value)
+			log_info("counter %s.%s %llu", in->name, c->name,
+				 (unsigned long long)*c->value);
+}
+
+/* SIGUSR1: what was counted so far, for whoever reads the log. */
+static void log_counters(const struct gateway *gw)
+{
+	const struct stats *s = &gw->stats;
+
 	for (int i = 0; i < STATS_COUNT; i++)
 		if (s->v[i] || stats_desc[i].kind == 'G')
 			log_info("counter %s %llu", stats_desc[i].name,
 				 (unsigned long long)s->v[i]);
+	for (struct instance *in = gw->chains.instances; in; in = in->next)
+		log_counters_of(in);
 	log_info("counters end");
 }
 
@@ -66,10 +81,10 @@ static void on_signal(struct loop_fd *f, uint32_t events)
 	if (read(f->fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGUSR1)
-		log_counters(&running->stats);
-	else
-		log_warn("SIGHUP: nothing is read again while running: "
-			 "restart for a new configuration");
+		log_counters(running);
+	else if (!chain_reload(&running->chains))
+		log_warn("SIGHUP: no plugin here reads files again; restart "
+			 "for a new configuration");
 }
 
 static void catch_end(void)

@@ -85,7 +85,8 @@ AT(core_api, dial, 64, 36, 36);
 AT(core_api, protect, 72, 40, 40);
 AT(core_api, flow_by_id, 80, 44, 44);
 AT(core_api, extension, 88, 48, 48);
-LEAST(core_api, 96, 52, 52);
+AT(core_api, counters, 96, 52, 52);
+LEAST(core_api, 104, 56, 56);
 
 AT(flow_info, size, 0, 0, 0);
 AT(flow_info, proto, 4, 4, 4);
@@ -176,7 +177,34 @@ AT(query_api, answer_addr, 24, 12, 12);
 AT(query_api, block, 32, 16, 16);
 AT(query_api, forward, 40, 20, 20);
 AT(query_api, resolve, 48, 24, 24);
-LEAST(query_api, 56, 28, 28);
+AT(query_api, respond, 56, 28, 28);
+AT(query_api, reason, 64, 32, 32);
+LEAST(query_api, 72, 36, 36);
+
+AT(counter, name, 0, 0, 0);
+AT(counter, value, 8, 4, 4);
+EXACTLY(counter, 16, 8, 8);
+
+AT(response, size, 0, 0, 0);
+AT(response, rcode, 4, 4, 4);
+AT(response, flags, 6, 6, 6);
+AT(response, ede, 8, 8, 8);
+AT(response, ttl, 12, 12, 12);
+AT(response, text, 16, 16, 16);
+AT(response, addr, 24, 20, 20);
+AT(response, n, 32, 24, 24);
+AT(response, records, 40, 28, 28);
+AT(response, records_len, 48, 32, 32);
+AT(response, records_n, 52, 36, 36);
+AT(response, spare, 54, 38, 38);
+LEAST(response, 56, 40, 40);
+
+AT(reason, size, 0, 0, 0);
+AT(reason, line, 4, 4, 4);
+AT(reason, what, 8, 8, 8);
+AT(reason, list, 16, 12, 12);
+AT(reason, detail, 24, 16, 16);
+LEAST(reason, 32, 20, 20);
 
 AT(dns_ops, size, 0, 0, 0);
 AT(dns_ops, flags, 4, 4, 4);
@@ -228,7 +256,8 @@ AT(dns_event, info, 16, 12, 12);
 AT(dns_event, reply, 24, 16, 16);
 AT(dns_event, reply_len, 32, 20, 20);
 AT(dns_event, took_ms, 36, 24, 24);
-LEAST(dns_event, 40, 28, 28);
+AT(dns_event, reason, 40, 28, 28);
+LEAST(dns_event, 48, 32, 32);
 
 AT(observe_ops, size, 0, 0, 0);
 AT(observe_ops, flags, 4, 4, 4);

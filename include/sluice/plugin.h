@@ -91,10 +91,12 @@ extern "C" {
  * ABI log, newest first.  Additions raise the minor; anything an old binary
  * could notice raises the major.  While the major is 0 nothing is promised
  * from one minor to the next; the promise begins with 1.0.
+ *   0.2  query: respond, reason; core: counters; dns_event: reason; dns_ops:
+ *        SLUICE_DNS_OFFLINE; reload with the options as they were
  *   0.1  flow (tcp, udp), dns, protect, observe
  */
 #define SLUICE_ABI_MAJOR 0
-#define SLUICE_ABI_MINOR 1
+#define SLUICE_ABI_MINOR 2
 #define SLUICE_ABI       ((uint32_t)SLUICE_ABI_MAJOR << 16 | SLUICE_ABI_MINOR)
 #define SLUICE_MAGIC     0x53494c55u
 
@@ -216,6 +218,12 @@ struct sluice_dial {
 #define SLUICE_WATCH_WRITE 0x4u
 #define SLUICE_WATCH_ERROR 0x8u /* always reported */
 
+/* Something an instance counts; it only grows. */
+struct sluice_counter {
+	const char *name; /* a-z 0-9 and _; NULL ends the table */
+	const uint64_t *value;
+};
+
 struct sluice_core_api {
 	uint32_t size, abi;
 	/* [any] level is syslog's (3 error, 4 warning, 6 info, 7 debug); one
@@ -252,6 +260,10 @@ struct sluice_core_api {
 	struct sluice_flow *(*flow_by_id)(struct sluice_ctx *, uint64_t id);
 	/* [loop] experiments, outside the promise: "name/1", or NULL */
 	const void *(*extension)(struct sluice_ctx *, const char *name);
+	/* [loop] what the instance counts, shown beside the core's counters
+	 * with the name of the instance before it.  Table and values stay
+	 * where they are until destroy() returns */
+	void (*counters)(struct sluice_ctx *, const struct sluice_counter *);
 };
 
 /* --------------------------------------------------------------- flows */
@@ -412,7 +424,40 @@ struct sluice_query_info {
 #define SLUICE_BLOCK_ZERO     4 /* 0.0.0.0 and ::, NODATA for other types */
 #define SLUICE_BLOCK_SERVFAIL 5
 
-/* [loop], or after LATER any one thread (answer, answer_addr, block,
+/* An answer for the core to make: the question as it came, what is said here,
+ * and EDNS if the question had it. */
+#define SLUICE_RESPONSE_SOA 0x1u /* no data: an SOA says for how long */
+#define SLUICE_RESPONSE_TC  0x2u /* cut: ask again over TCP */
+
+struct sluice_response {
+	uint32_t size;
+	uint16_t rcode;
+	uint16_t flags;   /* SLUICE_RESPONSE_* */
+	int32_t ede;      /* extended error (RFC 8914) for a question with
+			     EDNS; -1: none */
+	uint32_t ttl;     /* of the addresses, and of the SOA */
+	const char *text; /* of ede, or NULL; 64 bytes of it go out */
+	const struct sluice_addr *addr; /* those of the question's type are */
+	size_t n;                       /* taken */
+	const uint8_t *records;         /* for the answer section, before the
+				   addresses: whole, names uncompressed */
+	uint32_t records_len;
+	uint16_t records_n;
+	uint16_t spare;
+};
+
+/* Why a query got what it got, for people: shown by "sluice explain", and to
+ * observers as one text. */
+struct sluice_reason {
+	uint32_t size;
+	uint32_t line;      /* of list; 0: none */
+	const char *what;   /* "blocked", "allowed" ... */
+	const char *list;   /* the file, or the section and key; or NULL */
+	const char *detail; /* the rule itself, a name that was found in an
+			       answer ...; or NULL */
+};
+
+/* [loop], or after LATER any one thread (answer, answer_addr, block, respond,
  * resolve).  An answer that is too large for the app is cut by the core. */
 struct sluice_query_api {
 	uint32_t size;
@@ -432,11 +477,21 @@ struct sluice_query_api {
 	/* [any] once, after LATER, with TAKE (answered), PASS or DROP; the
 	 * query is gone when it returns */
 	void (*resolve)(struct sluice_query *, int verdict);
+	/* an answer made by the core.  0, -EMSGSIZE, -ENOMEM.  Follow with
+	 * TAKE */
+	int (*respond)(struct sluice_query *, const struct sluice_response *);
+	/* [loop] in query() and reply(): keep this as the reason; the last
+	 * one counts */
+	void (*reason)(struct sluice_query *, const struct sluice_reason *);
 };
+
+#define SLUICE_DNS_OFFLINE \
+	0x1u /* query() and reply() need no start(), no net and no time:
+	      * "sluice explain" may call them */
 
 struct sluice_dns_ops {
 	uint32_t size;
-	uint32_t flags;
+	uint32_t flags; /* SLUICE_DNS_* */
 	int (*query)(void *self, struct sluice_query *);
 	/* On the way back, in reverse order, for plugins before the one that
 	 * answered.  PASS leaves msg, TAKE: answer() inside replaced it, DROP:
@@ -519,6 +574,8 @@ struct sluice_dns_event {
 	const uint8_t *reply; /* as the app gets it; NULL when dropped */
 	uint32_t reply_len;
 	uint32_t took_ms;
+	const char *reason; /* as a plugin gave it, "blocked ads.txt:17", or
+			       NULL */
 };
 
 struct sluice_observe_ops {
@@ -537,9 +594,10 @@ struct sluice_observe_ops {
  *	create(ctx, options, &self)	may open files, may not open sockets
  *	start(self)			the loop is running; may dial
  *	   ... flows, queries, sockets, events ...
- *	reload(self, options)		new options; without it a new instance
- *					takes new flows, the old one ends with
- *					its last flow
+ *	reload(self, options)		NULL: the options are as they were,
+ *					but files they name may have changed:
+ *					read them again, and do not block
+ *					(SIGHUP)
  *	stop(self)			no new flows come
  *	destroy(self)			timers, watches and dials are swept
  *
@@ -625,6 +683,11 @@ static inline int sluice_protect(struct sluice_ctx *c, int fd, uint8_t proto,
 				 const struct sluice_addr *to)
 {
 	return c->api->protect(c, fd, proto, to);
+}
+static inline void sluice_counters(struct sluice_ctx *c,
+				   const struct sluice_counter *table)
+{
+	c->api->counters(c, table);
 }
 static inline struct sluice_flow *sluice_flow_by_id(struct sluice_ctx *c,
 						    uint64_t id)
@@ -758,6 +821,17 @@ static inline int sluice_forward(struct sluice_query *q,
 static inline void sluice_query_resolve(struct sluice_query *q, int verdict)
 {
 	q->api->resolve(q, verdict);
+}
+
+static inline int sluice_respond(struct sluice_query *q,
+				 const struct sluice_response *r)
+{
+	return q->api->respond(q, r);
+}
+static inline void sluice_reason(struct sluice_query *q,
+				 const struct sluice_reason *r)
+{
+	q->api->reason(q, r);
 }
 
 static inline const struct sluice_socket_info *

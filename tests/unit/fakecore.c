@@ -308,6 +308,23 @@ static const void *fake_extension(struct sluice_ctx *c, const char *name)
 	return NULL;
 }
 
+static void fake_counters(struct sluice_ctx *c,
+			  const struct sluice_counter *table)
+{
+	fake_of(c)->counters = table;
+}
+
+uint64_t fake_counter(const struct fake *k, const char *name)
+{
+	const struct sluice_counter *c = k->counters;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	while (c->name && strcmp(c->name, name))
+		c++;
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c->name);
+	return *c->value;
+}
+
 static const struct sluice_core_api fake_api = {
 	.size = sizeof(fake_api),
 	.abi = SLUICE_ABI,
@@ -322,6 +339,7 @@ static const struct sluice_core_api fake_api = {
 	.protect = fake_protect,
 	.flow_by_id = fake_flow_by_id,
 	.extension = fake_extension,
+	.counters = fake_counters,
 };
 
 /* ------------------------------------------------------------------- life */

@@ -65,6 +65,7 @@ struct fake {
 	pthread_mutex_t lock;
 	struct fake_post *posts, **last_post;
 	bool created, started, ended;
+	const struct sluice_counter *counters;
 };
 
 /* The plugin with options as they would stand in its section; create() and
@@ -87,6 +88,9 @@ unsigned int fake_watches(const struct fake *k);
 /* The last dial that was not answered, or NULL; fd or -errno for it. */
 struct fake_dial *fake_dial_last(struct fake *k);
 void fake_dial_done(struct fake_dial *d, int fd);
+
+/* What the plugin counted under that name. */
+uint64_t fake_counter(const struct fake *k, const char *name);
 
 /* ----------------------------------------------------------------- flows */
 
@@ -155,7 +159,12 @@ struct fake_query {
 	struct sluice_addr addrs[16]; /* of answer_addr() */
 	size_t addrs_n;
 	uint32_t ttl;
-	int blocked; /* SLUICE_BLOCK_* */
+	int blocked;                     /* SLUICE_BLOCK_* */
+	struct sluice_response response; /* of respond(); text and records */
+	char text[65];                   /* are copied here */
+	uint8_t records[4096];
+	bool responded;
+	char reason[256]; /* "what list:line detail" */
 	struct sluice_addr forwarded;
 	bool is_forwarded;
 };
@@ -163,6 +172,9 @@ struct fake_query {
 void fake_query_init(struct fake_query *q, const char *name, uint16_t type,
 		     const char *app, const char *server);
 int fake_query(struct fake *k, struct fake_query *q);
+/* The same for an answer on its way back. */
+int fake_reply(struct fake *k, struct fake_query *q, const uint8_t *msg,
+	       size_t len);
 
 struct fake_socket {
 	struct sluice_socket pub; /* first */

@@ -74,6 +74,37 @@ static void query_resolve(struct sluice_query *p, int verdict)
 	q->verdict = verdict;
 }
 
+static int query_respond(struct sluice_query *p,
+			 const struct sluice_response *r)
+{
+	struct fake_query *q = query_of(p);
+
+	CU_ASSERT_FATAL(r->size == sizeof(*r));
+	CU_ASSERT_FATAL(r->records_len <= sizeof(q->records));
+	CU_ASSERT_FATAL(r->n <= sizeof(q->addrs) / sizeof(*q->addrs));
+	q->responded = true;
+	q->response = *r;
+	snprintf(q->text, sizeof(q->text), "%s", r->text ? r->text : "");
+	q->response.text = q->text;
+	if (r->records_len)
+		memcpy(q->records, r->records, r->records_len);
+	q->response.records = q->records;
+	if (r->n)
+		memcpy(q->addrs, r->addr, r->n * sizeof(*r->addr));
+	q->addrs_n = r->n;
+	q->ttl = r->ttl;
+	return 0;
+}
+
+static void query_reason(struct sluice_query *p, const struct sluice_reason *r)
+{
+	struct fake_query *q = query_of(p);
+
+	CU_ASSERT_FATAL(r->size == sizeof(*r));
+	snprintf(q->reason, sizeof(q->reason), "%s %s:%u %s", r->what,
+		 r->list ? r->list : "-", r->line, r->detail ? r->detail : "-");
+}
+
 static const struct sluice_query_api query_api = {
 	.size = sizeof(query_api),
 	.info = query_info,
@@ -82,6 +113,8 @@ static const struct sluice_query_api query_api = {
 	.block = query_block,
 	.forward = query_forward,
 	.resolve = query_resolve,
+	.respond = query_respond,
+	.reason = query_reason,
 };
 
 /* The question as a message: a header, the name, type and class. */
@@ -139,6 +172,12 @@ int fake_query(struct fake *k, struct fake_query *q)
 	if (q->verdict == -1)
 		q->verdict = answer;
 	return answer;
+}
+
+int fake_reply(struct fake *k, struct fake_query *q, const uint8_t *msg,
+	       size_t len)
+{
+	return k->plugin->dns->reply(k->self, &q->pub, msg, len);
 }
 
 /* ---------------------------------------------------------------- sockets */
