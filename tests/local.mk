@@ -300,12 +300,22 @@ EXTRA_DIST += $(TREE_TESTS) \
 # --- the benchmark: "make bench", "make bench BENCHFLAGS=--quick" ---
 
 BENCH_TOOLS = \
+	tests/bench/answer \
+	tests/bench/ask \
 	tests/bench/probe \
 	tests/bench/relay \
 	tests/bench/serve
 EXTRA_PROGRAMS += $(BENCH_TOOLS)
 CLEANFILES += $(BENCH_TOOLS)
 
+tests_bench_answer_SOURCES = \
+	tests/bench/answer.c \
+	tests/bench/bench.h
+tests_bench_answer_LDADD =
+tests_bench_ask_SOURCES = \
+	tests/bench/ask.c \
+	tests/bench/bench.h
+tests_bench_ask_LDADD =
 tests_bench_probe_SOURCES = \
 	tests/bench/bench.h \
 	tests/bench/burst.c \
