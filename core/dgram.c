@@ -13,10 +13,14 @@
 #include <linux/errqueue.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "pool.h"
+
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
 
 #define BUFFER (4 << 20) /* bytes a socket may hold either way */
 
@@ -154,6 +158,42 @@ void dgram_hop_set(int fd, int family, struct dgram_hop *now,
 	*now = *want;
 }
 
+void dgram_ask_hop(int fd, int family, bool on)
+{
+	if (family == 4) {
+		set_int(fd, IPPROTO_IP, IP_RECVTTL, on);
+		set_int(fd, IPPROTO_IP, IP_RECVTOS, on);
+	} else {
+		set_int(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, on);
+		set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, on);
+	}
+}
+
+uint16_t dgram_came(struct msghdr *m, struct dgram_hop *hop)
+{
+	struct cmsghdr *c;
+	int value, gro = 0;
+
+	for (c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		bool v6 = c->cmsg_level == IPPROTO_IPV6;
+
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
+			hop->tos = *CMSG_DATA(c); /* the one that is a byte */
+			continue;
+		}
+		memcpy(&value, CMSG_DATA(c), sizeof(value));
+		if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)
+			gro = value;
+		else if (v6 && c->cmsg_type == IPV6_TCLASS)
+			hop->tos = (uint8_t)value;
+		else if ((v6 && c->cmsg_type == IPV6_HOPLIMIT) ||
+			 (c->cmsg_level == IPPROTO_IP &&
+			  c->cmsg_type == IP_TTL))
+			hop->ttl = (uint8_t)MAX(value - 1, 1);
+	}
+	return (uint16_t)gro;
+}
+
 /* What of an ICMP error the app is told, and the word after its checksum. */
 static void classify(struct dgram_error *e, const struct sock_extended_err *ee)
 {
@@ -186,7 +226,7 @@ int dgram_error_take(int fd, struct dgram_error *e)
 		struct cmsghdr align;
 		uint8_t bytes[CMSG_SPACE(sizeof(struct sock_extended_err) +
 					 sizeof(struct sockaddr_in6)) +
-			      CMSG_SPACE(sizeof(int))];
+			      DGRAM_CONTROL];
 	} control;
 	union dgram_name name = { .sa.sa_family = AF_UNSPEC };
 	struct iovec v = { e->data, sizeof(e->data) };

@@ -9,9 +9,12 @@
 #define CORE_DGRAM_H
 
 #include <netinet/in.h>
+#include <sys/socket.h>
 
 #include "addr.h"
 #include "util.h"
+
+#define DGRAM_TTL 64 /* of what we make, RFC 1700 */
 
 /* How a datagram travels. */
 struct dgram_hop {
@@ -69,6 +72,16 @@ static inline bool dgram_hop_equal(const struct dgram_hop *a,
 {
 	return a->ttl == b->ttl && a->tos == b->tos && a->df == b->df;
 }
+
+/* What the kernel says beside a datagram: UDP GRO, TTL and class. */
+#define DGRAM_CONTROL (3 * CMSG_SPACE(sizeof(int)))
+
+/* Have it say TTL and class, or not. */
+void dgram_ask_hop(int fd, int family, bool on);
+/* How the datagram of m goes on from here: TTL one less, class; *hop stays as
+ * it is where nothing is said.  Gives the size of those that were joined to
+ * make it, 0: it is one. */
+uint16_t dgram_came(struct msghdr *m, struct dgram_hop *hop);
 
 /* One entry of the error queue. */
 struct dgram_error {

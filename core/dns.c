@@ -94,7 +94,7 @@ void dns_down(struct dns *d, const struct sluice_addr *app,
 	if (conn)
 		dnstcp_down(conn, msg, len);
 	else
-		udp_down(d->gw, server, app, &v, 1, 0, 0, 0);
+		udp_down(d->gw, server, app, &v, 1, 0, NULL, 0);
 }
 
 /* What plugins resolved goes on. */

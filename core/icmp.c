@@ -27,10 +27,8 @@
 #include "dgram.h"
 #include "log.h"
 
-#define TTL      64
-#define HEAD     8    /* of an echo: type, code, sum, identifier, sequence */
-#define BURST    32   /* replies of one flow in a turn */
-#define TOS_DSCP 0xfc /* ECN is between the app and us */
+#define HEAD  8  /* of an echo: type, code, sum, identifier, sequence */
+#define BURST 32 /* replies of one flow in a turn */
 
 enum { ECHO_FORWARD, ECHO_REPLY, ECHO_OFF }; /* as [icmp] echo has them */
 
@@ -70,6 +68,24 @@ static uint8_t reply_type(int family)
 
 /* ------------------------------------------------------------ to the app */
 
+/* Send the packet, with the class it is to have. */
+static void send_marked(struct gateway *gw, uint8_t *ip, size_t len,
+			uint8_t tos, uint64_t flow_id)
+{
+	uint16_t sum = 0;
+
+	if (ip[0] >> 4 == 6) {
+		ip[0] = (uint8_t)(0x60 | tos >> 4);
+		ip[1] = (uint8_t)(tos << 4);
+	} else {
+		ip[1] = tos;
+		memcpy(ip + 10, &sum, sizeof(sum));
+		sum = csum_fold(csum_add(0, ip, 20));
+		memcpy(ip + 10, &sum, sizeof(sum));
+	}
+	gateway_send(gw, ip, len, flow_id);
+}
+
 /* Give the packet back as its answer: in place, with a header of our own
  * right before the echo, so that options and extensions are gone. */
 static void answer_here(struct gateway *gw, struct packet *p)
@@ -80,9 +96,10 @@ static void answer_here(struct gateway *gw, struct packet *p)
 
 	len = packet_icmp_echo(out, head + p->l4_len, &p->dst, &p->src,
 			       reply_type(p->version), get_be16(p->l4 + 4),
-			       get_be16(p->l4 + 6), TTL, p->data, p->data_len);
+			       get_be16(p->l4 + 6), DGRAM_TTL, p->data,
+			       p->data_len);
 	if (len)
-		gateway_send(gw, out, len, 0);
+		send_marked(gw, out, len, p->tos, 0);
 }
 
 /* The app's echo at data (from its type on, len bytes of it) failed; from
@@ -128,7 +145,7 @@ static uint32_t take_errors(struct icmp_flow *i)
 
 /* An echo reply of len bytes at h, with room for headers before it. */
 static void deliver(struct icmp_flow *i, uint8_t *h, size_t len,
-		    struct sluice_addr *from)
+		    struct sluice_addr *from, const struct dgram_hop *hop)
 {
 	const struct sluice_addr *app = &i->f.info.app;
 	uint8_t *out = h - (i->family == 4 ? 20 : 40);
@@ -144,25 +161,37 @@ static void deliver(struct icmp_flow *i, uint8_t *h, size_t len,
 	i->f.stats.down_bytes += len - HEAD;
 	flow_touch(&i->f);
 	len = packet_icmp_echo(out, (size_t)(h + len - out), from, app, h[0],
-			       app->port, get_be16(h + 6), TTL, h + HEAD,
+			       app->port, get_be16(h + 6), hop->ttl, h + HEAD,
 			       len - HEAD);
 	if (len)
-		gateway_send(i->f.gw, out, len, i->f.info.id);
+		send_marked(i->f.gw, out, len, hop->tos, i->f.info.id);
 }
 
 /* True: there may be more. */
 static bool receive(struct icmp_flow *i)
 {
 	struct icmp_state *icmp = i->f.gw->icmp;
+	struct dgram_hop hop = { .ttl = DGRAM_TTL };
+	union {
+		struct cmsghdr align;
+		uint8_t bytes[DGRAM_CONTROL];
+	} control;
 	union dgram_name name;
-	socklen_t name_len = sizeof(name);
+	struct iovec v = { icmp->data, sizeof(icmp->data) };
+	struct msghdr m = {
+		.msg_name = &name,
+		.msg_namelen = sizeof(name),
+		.msg_iov = &v,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
 	struct sluice_addr from;
 	uint8_t *h = icmp->data;
 	size_t skip = 0;
 	ssize_t got;
 
-	got = recvfrom(i->net.fd, h, sizeof(icmp->data), MSG_DONTWAIT, &name.sa,
-		       &name_len);
+	got = recvmsg(i->net.fd, &m, MSG_DONTWAIT);
 	if (got < 0) {
 		if (errno == EAGAIN)
 			return false;
@@ -170,11 +199,12 @@ static bool receive(struct icmp_flow *i)
 		take_errors(i);
 		return true;
 	}
+	dgram_came(&m, &hop);
 	/* A raw IPv4 socket gives the IP header too. */
 	if (i->raw && i->family == 4 && got)
 		skip = (h[0] & 15u) * 4;
 	if ((size_t)got > skip && !addr_from_sockaddr(&name.sa, &from))
-		deliver(i, h + skip, (size_t)got - skip, &from);
+		deliver(i, h + skip, (size_t)got - skip, &from, &hop);
 	return true;
 }
 
@@ -293,6 +323,7 @@ static int take_socket(struct icmp_flow *i, int fd)
 		return err;
 	}
 	i->family = (uint8_t)family;
+	dgram_ask_hop(fd, family, true);
 	return 0;
 }
 
@@ -426,42 +457,48 @@ static void refuse_packet(struct gateway *gw, const struct packet *p,
 			   v4 ? code4 : code6, 0);
 }
 
-static struct icmp_flow *flow_for(struct gateway *gw, const struct packet *p,
-				  bool *is_new)
+/* 0 or -errno, as flow_new(). */
+static int flow_for(struct gateway *gw, const struct packet *p, bool *is_new,
+		    struct icmp_flow **out)
 {
 	const struct flow_type *type = p->version == 4 ? &icmp_type :
 							 &icmp6_type;
 	struct flow_key k;
 	struct flow *f;
+	int err;
 
 	flow_key_set(&k, type->proto, &p->src, NULL);
 	f = flowtab_find(&gw->flows, &k);
 	*is_new = !f;
-	if (f)
-		return icmp_of(f);
-	f = flow_new(gw, type, &p->src, &p->dst, true);
-	if (!f)
-		return NULL;
-	f->idle_ms = (uint32_t)gw->set.icmp.timeout;
-	icmp_of(f)->net.fd = -1;
-	return icmp_of(f);
+	if (!f) {
+		err = flow_new(gw, type, &p->src, &p->dst, true, &f);
+		if (err)
+			return err;
+		f->idle_ms = (uint32_t)gw->set.icmp.timeout;
+		icmp_of(f)->net.fd = -1;
+	}
+	*out = icmp_of(f);
+	return 0;
 }
 
 static void forward(struct gateway *gw, struct packet *p, bool whole)
 {
 	struct dgram_hop hop = {
 		.ttl = (uint8_t)(p->ttl - 1),
-		.tos = p->tos & TOS_DSCP,
+		.tos = p->tos,
 		/* What came in fragments may go on so. */
 		.df = p->df && whole,
 	};
 	struct icmp_flow *i;
 	bool is_new;
+	int err;
 
-	i = flow_for(gw, p, &is_new);
-	if (!i) {
-		refuse_packet(gw, p, ICMP_DEST_UNREACH, ICMP_PKT_FILTERED,
-			      ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_ADMIN);
+	err = flow_for(gw, p, &is_new, &i);
+	if (err) {
+		if (err != -EAGAIN) /* RFC 5508, REQ-8 */
+			refuse_packet(gw, p, ICMP_DEST_UNREACH,
+				      ICMP_PKT_FILTERED, ICMP6_DST_UNREACH,
+				      ICMP6_DST_UNREACH_ADMIN);
 		return;
 	}
 	i->f.stats.up_pkts++;

@@ -32,8 +32,8 @@
 #define UDP_GRO     104
 #endif
 
-#define IDLE_MS  300000 /* where no plugin says: RFC 4787 REQ-5 */
-#define TOS_DSCP 0xfc   /* ECN is between the app and us */
+#define IDLE_MS 300000 /* where no plugin says: RFC 4787 REQ-5 */
+#define ASKS    64 /* a peer that marks its datagrams does so from the first */
 
 /* -------------------------------------------------------------- look-up */
 
@@ -71,18 +71,22 @@ static void count_mapping(struct udp_flow *u, int by)
 		udp->by_addr += (uint32_t)by;
 }
 
-static struct udp_flow *session_new(struct gateway *gw, const struct packet *p)
+/* 0 or -errno, as flow_new(). */
+static int session_new(struct gateway *gw, const struct packet *p,
+		       struct udp_flow **out)
 {
-	struct flow *f = flow_new(gw, &udp_type, &p->src, &p->dst, true);
 	struct udp_flow *u;
+	struct flow *f;
+	int err = flow_new(gw, &udp_type, &p->src, &p->dst, true, &f);
 
-	if (!f)
-		return NULL;
+	if (err)
+		return err;
 	u = udp_of(f);
 	u->net.fd = -1;
 	list_init(&u->ready);
 	f->idle_ms = IDLE_MS;
-	return u;
+	*out = u;
+	return 0;
 }
 
 /* --------------------------------------------------------------- the app */
@@ -137,21 +141,23 @@ void udp_up(struct gateway *gw, struct packet *p, struct tun_buf *buf)
 	struct udp_flow *u;
 	struct dgram_hop hop = {
 		.ttl = (uint8_t)(p->ttl - 1),
-		.tos = p->tos & TOS_DSCP,
+		.tos = p->tos, /* ECN too: the ends see to it */
 		/* What came in fragments may go on so. */
 		.df = p->df && buf,
 	};
 	bool is_new;
+	int err = 0;
 
 	if (is_expired(gw, p))
 		return;
 	u = find(gw, p);
 	is_new = !u;
 	if (is_new)
-		u = session_new(gw, p);
-	if (!u) {
-		tell(gw, p, ICMP_DEST_UNREACH, ICMP_PKT_FILTERED,
-		     ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_ADMIN);
+		err = session_new(gw, p, &u);
+	if (err) {
+		if (err != -EAGAIN) /* RFC 5508, REQ-8 */
+			tell(gw, p, ICMP_DEST_UNREACH, ICMP_PKT_FILTERED,
+			     ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_ADMIN);
 		return;
 	}
 	u->f.stats.up_pkts++;
@@ -275,6 +281,9 @@ static int on_relay(struct flow *f, int fd)
 		return err;
 	}
 	u->family = (uint8_t)family;
+	u->ttl = DGRAM_TTL;
+	u->asks = ASKS;
+	dgram_ask_hop(fd, family, true);
 	/* Older kernels go without. */
 	setsockopt(fd, IPPROTO_UDP, UDP_GRO, &one, sizeof(one));
 	/* A connected socket says itself where it leads. */
@@ -348,7 +357,7 @@ static size_t api_dgrams_send(struct sluice_flow *p,
 		if (!from->family)
 			from = &f->info.dst;
 		if (from->family != f->info.app.family ||
-		    udp_down(f->gw, from, &f->info.app, &v[i].iov, 1, 0, 0,
+		    udp_down(f->gw, from, &f->info.app, &v[i].iov, 1, 0, NULL,
 			     f->info.id) < 0)
 			break;
 		f->stats.down_pkts++;

@@ -16,11 +16,6 @@
 #include "udp.h"
 #include "udpflow.h"
 
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
-
-#define TTL    64
 #define PIECES (UDP_SEGS + 2) /* of a write: vnet header, headers, payload */
 #define QUOTE  1232           /* payload in an ICMP error, at most */
 
@@ -29,8 +24,8 @@
 /* One datagram, or one USO write of several. */
 static int write_one(struct gateway *gw, const struct sluice_addr *from,
 		     const struct sluice_addr *app, const struct iovec *v,
-		     int n, size_t len, uint16_t gso_size, uint8_t tos,
-		     uint64_t flow_id)
+		     int n, size_t len, uint16_t gso_size,
+		     const struct dgram_hop *hop, uint64_t flow_id)
 {
 	size_t ip_len = app->family == 4 ? 20 : 40;
 	bool cut = !gso_size && ip_len + 8 + len > gw->set.mtu;
@@ -40,8 +35,9 @@ static int write_one(struct gateway *gw, const struct sluice_addr *from,
 	struct iovec out[PIECES];
 	size_t head_len;
 
-	head_len = packet_udp_header(head, from, app, TTL, tos, true, 0, v, n,
-				     partial);
+	head_len =
+		packet_udp_header(head, from, app, hop ? hop->ttl : DGRAM_TTL,
+				  hop ? hop->tos : 0, true, 0, v, n, partial);
 	if (!head_len)
 		return -EMSGSIZE;
 	out[1] = (struct iovec){ head, head_len };
@@ -70,7 +66,7 @@ static bool can_join(const struct gateway *gw, int family, size_t size,
 
 int udp_down(struct gateway *gw, const struct sluice_addr *from,
 	     const struct sluice_addr *app, const struct iovec *v, int n,
-	     uint16_t gso_size, uint8_t tos, uint64_t flow_id)
+	     uint16_t gso_size, const struct dgram_hop *hop, uint64_t flow_id)
 {
 	struct iovec piece[UDP_SEGS];
 	size_t len = 0, off = 0, want;
@@ -81,9 +77,9 @@ int udp_down(struct gateway *gw, const struct sluice_addr *from,
 	for (int i = 0; i < n; i++)
 		len += v[i].iov_len;
 	if (!gso_size || gso_size >= len)
-		return write_one(gw, from, app, v, n, len, 0, tos, flow_id);
+		return write_one(gw, from, app, v, n, len, 0, hop, flow_id);
 	if (can_join(gw, app->family, gso_size, len))
-		return write_one(gw, from, app, v, n, len, gso_size, tos,
+		return write_one(gw, from, app, v, n, len, gso_size, hop,
 				 flow_id);
 	while (len) {
 		want = MIN(gso_size, len);
@@ -100,7 +96,7 @@ int udp_down(struct gateway *gw, const struct sluice_addr *from,
 				off = 0;
 			}
 		}
-		r = write_one(gw, from, app, piece, k, want, 0, tos, flow_id);
+		r = write_one(gw, from, app, piece, k, want, 0, hop, flow_id);
 		if (r < 0)
 			return r;
 	}
@@ -188,20 +184,6 @@ static bool peer_of(const struct udp_flow *u, const union dgram_name *name,
 	return from->family == u->f.info.app.family && !addr_is_loopback(from);
 }
 
-static uint16_t gro_size(struct msghdr *m)
-{
-	struct cmsghdr *c;
-	int size;
-
-	for (c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-		if (c->cmsg_level != IPPROTO_UDP || c->cmsg_type != UDP_GRO)
-			continue;
-		memcpy(&size, CMSG_DATA(c), sizeof(size));
-		return (uint16_t)size;
-	}
-	return 0;
-}
-
 static void prepare(struct udp_recv *r, int n)
 {
 	for (int i = 0; i < n; i++) {
@@ -226,8 +208,8 @@ static bool same_peer(const struct udp_recv *r, int a, int b)
 	       !memcmp(&r->name[a], &r->name[b], len);
 }
 
-/* How many from i on (of n) make one write: equal sizes, one peer; the last
- * may be shorter. */
+/* How many from i on (of n) make one write: equal sizes, one peer, one way to
+ * travel; the last may be shorter. */
 static int run_of(const struct udp_flow *u, const struct udp_recv *r, int i,
 		  int n)
 {
@@ -235,12 +217,48 @@ static int run_of(const struct udp_flow *u, const struct udp_recv *r, int i,
 	int k = i + 1;
 
 	while (k < n && r->m[k - 1].msg_len == size && r->m[k].msg_len &&
-	       r->m[k].msg_len <= size && !r->m[k].msg_hdr.msg_controllen &&
+	       r->m[k].msg_len <= size && !r->came[k].gro &&
+	       dgram_hop_equal(&r->came[i].hop, &r->came[k].hop) &&
 	       same_peer(r, i, k) &&
 	       can_join(u->f.gw, u->f.info.app.family, size,
 			total + r->m[k].msg_len))
 		total += r->m[k++].msg_len;
 	return k - i;
+}
+
+/* To be told how a datagram came costs a quarter of reading it, and hardly
+ * anybody marks datagrams.  So the kernel is asked about the first of a
+ * session, and on if these are marked or the app's are; else the TTL is taken
+ * to stay what it was. */
+static void stop_asking(struct udp_flow *u, bool marked, int n)
+{
+	if (marked || u->hop.tos) {
+		if (!u->asks)
+			dgram_ask_hop(u->net.fd, u->family, true);
+		u->asks = UDP_ASKS;
+	}
+	if (!u->asks || u->asks == UDP_ASKS)
+		return;
+	u->asks -= (uint8_t)MIN(n, u->asks);
+	if (!u->asks)
+		dgram_ask_hop(u->net.fd, u->family, false);
+}
+
+/* How the n datagrams came, and how long they are. */
+static void read_control(struct udp_flow *u, struct udp_recv *r, int n)
+{
+	bool marked = false;
+
+	for (int i = 0; i < n; i++) {
+		struct udp_came *c = &r->came[i];
+
+		r->v[i].iov_len = r->m[i].msg_len;
+		c->hop = (struct dgram_hop){ .ttl = u->ttl };
+		c->gro = dgram_came(&r->m[i].msg_hdr, &c->hop);
+		marked |= c->hop.tos != 0;
+		u->ttl = c->hop.ttl;
+	}
+	stop_asking(u, marked, n);
 }
 
 static void deliver(struct udp_flow *u, struct udp_recv *r, int n)
@@ -250,10 +268,9 @@ static void deliver(struct udp_flow *u, struct udp_recv *r, int n)
 	bool heard = false;
 	int last = -1, k;
 
-	for (int i = 0; i < n; i++)
-		r->v[i].iov_len = r->m[i].msg_len;
+	read_control(u, r, n);
 	for (int i = 0; i < n; i += k) {
-		uint16_t size = gro_size(&r->m[i].msg_hdr);
+		uint16_t size = r->came[i].gro;
 
 		if (last < 0 || !same_peer(r, last, i))
 			heard = peer_of(u, &r->name[i], &from);
@@ -270,8 +287,8 @@ static void deliver(struct udp_flow *u, struct udp_recv *r, int n)
 		for (int j = i; j < i + k; j++)
 			u->f.stats.down_bytes += r->m[j].msg_len;
 		u->f.stats.down_pkts++;
-		udp_down(gw, &from, &u->f.info.app, r->v + i, k, size, 0,
-			 u->f.info.id);
+		udp_down(gw, &from, &u->f.info.app, r->v + i, k, size,
+			 &r->came[i].hop, u->f.info.id);
 	}
 }
 

@@ -16,6 +16,7 @@
 #define UDP_RECV  64           /* datagrams down at once */
 #define UDP_SEGS  64           /* the kernel's UDP_MAX_SEGMENTS */
 #define UDP_LARGE 65507u       /* what fits an IPv4 packet */
+#define UDP_ASKS  UINT8_MAX
 
 struct udp_flow {
 	struct flow f;      /* first */
@@ -29,6 +30,9 @@ struct udp_flow {
 	uint8_t family;        /* of the socket */
 	uint8_t mapping, filtering; /* SLUICE_PEERS_* */
 	struct dgram_hop hop;       /* as the socket is set now */
+	uint8_t ttl;  /* that the last datagram from the net was left */
+	uint8_t asks; /* datagrams for which the kernel still says how they
+			 came, UDP_ASKS: for all there will be */
 };
 /* What an idle session costs; its plugin's state comes on top. */
 _Static_assert(sizeof(struct udp_flow) <= 512, "UDP sessions are many");
@@ -49,13 +53,19 @@ struct udp_mail {
 	} control;
 };
 
+struct udp_came {
+	struct dgram_hop hop;
+	uint16_t gro; /* size of those joined, 0: it is one */
+};
+
 struct udp_recv { /* what recvmmsg(2) fills */
+	struct udp_came came[UDP_RECV];
 	struct mmsghdr m[UDP_RECV];
 	struct iovec v[UDP_RECV];
 	union dgram_name name[UDP_RECV];
 	union {
 		struct cmsghdr align;
-		uint8_t bytes[CMSG_SPACE(sizeof(int))];
+		uint8_t bytes[DGRAM_CONTROL];
 	} control[UDP_RECV];
 	uint8_t data[UDP_RECV][65536] __attribute__((aligned(65536)));
 };

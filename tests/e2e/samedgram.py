@@ -54,13 +54,11 @@ def ask(w, host, port=99, ttl=0, df=None, size=5, kind="udp", wait=3):
 class Echo(threading.Thread):
     """answers until it is closed"""
 
-    def __init__(self, w, ns, host, tos=0):
+    def __init__(self, w, ns, host):
         super().__init__(daemon=True)
         self.s = w.udp(ns, host)
         self.s.settimeout(None)
         w.set_df(self.s, DONT)
-        if tos:
-            w.set_tos(self.s, tos)
         self.port = self.s.getsockname()[1]
         self.start()
 
@@ -213,26 +211,33 @@ def narrow_learns(w):
     return ", ".join(said)
 
 
-@row("UDP: DSCP, as the server sees it")
-def udp_dscp(w):
+@row("UDP: DSCP and ECN, as the server sees them, changed on the way")
+def udp_class(w):
     tap = Tap(w.srv, "veth0")
     s = w.udp(w.app)
     port = w.next_port()
-    w.set_tos(s, 0xb8)
-    s.sendto(b"hello", (w.srv_ip, port))
-    p = tap.first(lambda p: p.proto == 17 and p.dport == port, 3)
-    return "%02x" % (p.tos & 0xfc) if p else "nothing"
+    said = []
+    for tos in 0xb8, 0x02, 0x49, 0:
+        w.set_tos(s, tos)
+        s.sendto(b"hello", (w.srv_ip, port))
+        p = tap.first(lambda p: p.proto == 17 and p.dport == port, 3)
+        said.append("%02x" % p.tos if p else "nothing")
+    return " ".join(said)
 
 
-@row("UDP: DSCP of the answer, as the app sees it")
-def udp_dscp_down(w):
-    e = Echo(w, w.srv, w.srv_ip, 0x48)
+@row("UDP: DSCP and ECN of the answers, as the app sees them")
+def udp_class_down(w):
+    e = Echo(w, w.srv, w.srv_ip)
     s = w.udp(w.app)
     tap = Tap(w.app, w.device)
-    s.sendto(b"hello", (w.srv_ip, e.port))
-    p = tap.first(lambda p: p.proto == 17 and p.sport == e.port, 3)
+    said = []
+    for tos in 0x48, 0x03, 0, 0x02:
+        w.set_tos(e.s, tos)
+        s.sendto(b"hello", (w.srv_ip, e.port))
+        p = tap.first(lambda p: p.proto == 17 and p.sport == e.port, 3)
+        said.append("%02x" % p.tos if p else "nothing")
     e.close()
-    return "%02x" % (p.tos & 0xfc) if p else "nothing"
+    return " ".join(said)
 
 
 # --- fragments by hand ---
@@ -315,37 +320,66 @@ def dead(w):
     return ping(w, w.hole, wait=0.4)
 
 
-@row("ICMP: DSCP of an echo, as the server sees it")
-def ping_dscp(w):
-    tap = Tap(w.srv, "veth0")
+def ping_class(w, host, tap):
+    """of an echo there with a class, and where tap is: the reply's"""
     s = ping_socket(w)
-    mark = os.urandom(8)
-    w.set_tos(s, 0xb8)
-    s.sendto(echo(w, 1, 0) + mark, (w.srv_ip, 0))
-    p = tap.first(lambda p: p.whole.endswith(mark), 3)
-    return "%02x" % (p.tos & 0xfc) if p else "nothing"
+    said = []
+    for tos in 0xb8, 0x02, 0:
+        mark = os.urandom(8)
+        w.set_tos(s, tos)
+        s.sendto(echo(w, 1, 0) + mark, (host, 0))
+        p = tap.first(lambda p: p.whole.endswith(mark), 3)
+        said.append("%02x" % p.tos if p else "nothing")
+    return " ".join(said)
 
 
-def ttl_of(w, tap, what):
+@row("ICMP: DSCP and ECN of an echo, as the server sees them")
+def ping_class_up(w):
+    return ping_class(w, w.srv_ip, Tap(w.srv, "veth0"))
+
+
+@row("ICMP: DSCP and ECN of a reply, the server's and the gateway's")
+def ping_class_down(w):
+    tap = Tap(w.app, w.device)
+    return ping_class(w, w.srv_ip, tap) + ", " + \
+        ping_class(w, "fd00:736c::1" if w.v6 else "10.0.0.1", tap)
+
+
+def ttl_of(tap, what):
     p = tap.first(what, 3)
     return "%d" % p.ttl if p else "nothing"
 
 
-@row("the TTL an answer has left: TCP, UDP, echo")
-def ttl_down(w):
+@row("UDP: the TTL an answer has left")
+def udp_ttl_down(w):
     tap = Tap(w.app, w.device)
     e = Echo(w, w.srv, w.srv_ip)
-    u = w.udp(w.app)
-    u.sendto(b"hello", (w.srv_ip, e.port))
-    said = [ttl_of(w, tap, lambda p: p.proto == 17 and p.sport == e.port)]
-    ping(w, w.srv_ip)
-    said.append(ttl_of(w, tap, lambda p: p.proto in (1, 58) and
-                       p.src == w.srv_ip))
+    s = w.udp(w.app)
+    said = []
+    for ttl in 64, 255, 2:
+        w.set_ttl(e.s, ttl)
+        s.sendto(b"hello", (w.srv_ip, e.port))
+        said.append(ttl_of(tap, lambda p: p.proto == 17 and
+                           p.sport == e.port))
+    e.close()
+    return " ".join(said)
+
+
+@row("ICMP: the TTL a reply has left")
+def ping_ttl_down(w):
+    s = ping_socket(w)
+    tap = Tap(w.app, w.device)
+    mark = os.urandom(8)
+    s.sendto(echo(w, 1, 0) + mark, (w.srv_ip, 0))
+    return ttl_of(tap, lambda p: p.whole.endswith(mark))
+
+
+@row("TCP: the TTL of the server's packets")
+def tcp_ttl_down(w):
+    tap = Tap(w.app, w.device)
     a, b = w.pair()
     there = b.getsockname()[1]
-    said.insert(0, ttl_of(w, tap, lambda p: p.proto == 6 and
-                          p.sport == there))
-    return " ".join(said)
+    return ttl_of(tap, lambda p: p.proto == 6 and p.sport == there)
 
 
 def stray(w, src, proto, body, wait=0.7):

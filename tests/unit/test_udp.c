@@ -616,7 +616,7 @@ static void seen_hop(int server, int family, int *ttl, int *tos)
 			memcpy(tos, CMSG_DATA(c), sizeof(int));
 }
 
-static void ttl_and_dscp_pass_one_less_and_alike(void)
+static void ttl_and_class_pass_one_less_and_alike(void)
 {
 	for (int family = 4; family <= 6; family += 2) {
 		struct world *w = world_new(NULL, FORWARD);
@@ -646,8 +646,96 @@ static void ttl_and_dscp_pass_one_less_and_alike(void)
 			CU_ASSERT_TRUE_FATAL(world_arrives(w, server));
 			seen_hop(server, family, &ttl, &tos);
 			CU_ASSERT_EQUAL(ttl, i - 1);
-			CU_ASSERT_EQUAL(tos, i == 4 ? 0xb8 : 0);
+			CU_ASSERT_EQUAL(tos, i == 4 ? 0xb8 : 3);
 		}
+		close(server);
+		world_end(w);
+	}
+}
+
+/* The server's datagrams: n that travel like this. */
+static void answers(int server, int family, const struct sockaddr_storage *to,
+		    int ttl, int tos, int n)
+{
+	bool v4 = family == 4;
+	int level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
+
+	setsockopt(server, level, v4 ? IP_TTL : IPV6_UNICAST_HOPS, &ttl, 4);
+	setsockopt(server, level, v4 ? IP_TOS : IPV6_TCLASS, &tos, 4);
+	while (n--)
+		answer(server, to, "x", 1);
+}
+
+/* The answers that came down since are n of that kind. */
+static void came(struct world *w, int n, uint8_t ttl, uint8_t tos)
+{
+	CU_ASSERT_TRUE_FATAL(world_wait(w, n));
+	for (int i = 0; i < n; i++) {
+		struct packet p = world_down(w, i);
+
+		CU_ASSERT_EQUAL(p.ttl, ttl);
+		CU_ASSERT_EQUAL(p.tos, tos);
+	}
+	world_forget(w);
+}
+
+static void answers_keep_ttl_and_class(void)
+{
+	for (int family = 4; family <= 6; family += 2) {
+		struct world *w = world_new(NULL, FORWARD);
+		struct sluice_addr app = world_app(family, 40001), dst;
+		int server = world_server(family, SOCK_DGRAM, &dst);
+		struct sockaddr_storage from;
+		char buf[8];
+
+		world_udp(w, &app, &dst, 64, "x", 1);
+		CU_ASSERT_EQUAL(take(w, server, buf, sizeof(buf), &from), 1);
+		answers(server, family, &from, 255, 0, 1);
+		came(w, 1, 254, 0);
+		/* Of one burst, each its own. */
+		answers(server, family, &from, 17, 0xb8, 2);
+		answers(server, family, &from, 17, 0x02, 2);
+		CU_ASSERT_TRUE_FATAL(world_wait(w, 4));
+		for (int i = 0; i < 4; i++)
+			CU_ASSERT_EQUAL(world_down(w, i).tos,
+					i < 2 ? 0xb8 : 0x02);
+		world_forget(w);
+		/* Whoever marked once may do so again, however late. */
+		answers(server, family, &from, 1, 0, 100);
+		came(w, 100, 1, 0);
+		answers(server, family, &from, 9, 0x48, 1);
+		came(w, 1, 8, 0x48);
+		close(server);
+		world_end(w);
+	}
+}
+
+static void a_session_that_marks_nothing_is_not_asked_for_ever(void)
+{
+	for (int family = 4; family <= 6; family += 2) {
+		struct world *w = world_new(NULL, FORWARD);
+		struct sluice_addr app = world_app(family, 40001), dst;
+		int server = world_server(family, SOCK_DGRAM, &dst);
+		struct iovec v[2] = { { large, 0 }, { (void *)"x", 1 } };
+		struct sockaddr_storage from;
+		char buf[8];
+
+		world_udp(w, &app, &dst, 64, "x", 1);
+		CU_ASSERT_EQUAL(take(w, server, buf, sizeof(buf), &from), 1);
+		answers(server, family, &from, 77, 0, 200);
+		came(w, 200, 76, 0);
+		answers(server, family, &from, 33, 0x48, 1);
+		came(w, 1, 76, 0);
+		/* Now the app marks what it sends. */
+		v[0].iov_len = packet_udp_header(large, &app, &dst, 64, 0xb8,
+						 true, 0, v + 1, 1, false);
+		world_up_piece(w, v, 2);
+		CU_ASSERT_EQUAL(take(w, server, buf, sizeof(buf), &from), 1);
+		answers(server, family, &from, 33, 0, 1);
+		CU_ASSERT_TRUE_FATAL(world_wait(w, 1));
+		world_forget(w);
+		answers(server, family, &from, 33, 0x48, 1);
+		came(w, 1, 32, 0x48);
 		close(server);
 		world_end(w);
 	}
@@ -1029,7 +1117,9 @@ static const struct unit_test tests[] = {
 	UNIT(an_error_never_eats_a_datagram),
 	UNIT(no_route_says_so_and_the_session_stays),
 	UNIT(a_ttl_that_ends_here_says_so),
-	UNIT(ttl_and_dscp_pass_one_less_and_alike),
+	UNIT(ttl_and_class_pass_one_less_and_alike),
+	UNIT(answers_keep_ttl_and_class),
+	UNIT(a_session_that_marks_nothing_is_not_asked_for_ever),
 	UNIT(dropped_ports_are_refused_at_once),
 	UNIT(only_silence_ends_a_session),
 	UNIT(an_unprotected_socket_sends_nothing),
