@@ -257,8 +257,14 @@ const char *conf_setting(const struct conf *c, const char *name)
 	return NULL;
 }
 
+static bool same_letter(char a, char b)
+{
+	return a == b ||
+	       ((a ^ b) == 0x20 && ((a | 0x20) >= 'a') && ((a | 0x20) <= 'z'));
+}
+
 /* How many letters to put in, take out, change or swap with the next one, to
- * come from a to b. */
+ * come from a to b; large or small is the same. */
 static unsigned distance(const char *a, const char *b)
 {
 	unsigned row[3][CONF_NAME_MAX + 1];
@@ -272,9 +278,10 @@ static unsigned distance(const char *a, const char *b)
 		for (size_t j = 1; j <= m; j++) {
 			now[j] = MIN(up[j], now[j - 1]) + 1;
 			now[j] =
-				MIN(now[j], up[j - 1] + (a[i - 1] != b[j - 1]));
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-			    a[i - 2] == b[j - 1])
+				MIN(now[j], up[j - 1] + !same_letter(a[i - 1],
+								     b[j - 1]));
+			if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
+			    same_letter(a[i - 2], b[j - 1]))
 				now[j] = MIN(now[j], up2[j - 2] + 1);
 		}
 		spare = up2;

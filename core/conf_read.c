@@ -287,6 +287,8 @@ static int check_file(struct conf *c, const char *path, int fd)
 
 	if (fstat(fd, &st))
 		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
 	/* A device is not written by users: /dev/null is a fine file. */
 	why = S_ISCHR(st.st_mode) ? NULL : conf_untrusted(&st);
 	if (!why)

@@ -162,8 +162,16 @@ static void names_of_builtins(struct names *all)
 static void no_such(const char *name, const char *where, char *text, size_t len)
 {
 	struct names all = { .n = 0 };
+	size_t n = strlen(name);
 	const char *near;
 
+	if (n > 3 && !strcmp(name + n - 3, ".so")) {
+		snprintf(text, len,
+			 "there is no plugin '%s'; a file is given with its "
+			 "folder: ./%s",
+			 name, name);
+		return;
+	}
 	names_of_builtins(&all);
 	names_of_files(&all);
 	all.v[all.n] = NULL;

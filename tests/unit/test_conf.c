@@ -288,6 +288,7 @@ static void the_nearest_name_is_found(void)
 		{ "addresss", "address" },
 		{ "adderss", "address" },
 		{ "mut", "mtu" },
+		{ "MTU", "mtu" },
 		{ "tcp-foward", "tcp-forward" },
 		{ "tcpforward", "tcp-forward" },
 		{ "zzz", NULL },
