@@ -25,13 +25,10 @@
 #include "names.h"
 
 #define FLOW_SNIFF_MS  1000 /* MORE without bytes */
-#define FLOW_LRU_MS    1000 /* how exact "oldest idle" is */
+#define FLOW_LRU_MS    1000 /* how exact "longest idle" is */
 #define FLOW_STATE_MAX 4096 /* flow_size, see plugin.h */
 
-/* Ended to make room when idle for so long; else the new one is refused. */
-static const uint32_t evict_ms[GATEWAY_LRUS] = { 300000, 10000, 10000 };
-
-static int lru_of(const struct flow_type *type)
+int flow_kind(const struct flow_type *type)
 {
 	if (type->proto == PACKET_TCP)
 		return GATEWAY_LRU_TCP;
@@ -187,10 +184,14 @@ void flow_touch(struct flow *f)
 	uint64_t now = f->gw->loop.now;
 
 	f->stats.seen_ms = now;
-	if (now - f->lru_ms < FLOW_LRU_MS || f->state == FLOW_DEAD)
+	if (f->state == FLOW_DEAD)
+		return;
+	if (unlikely(!f->place.answered) && f->stats.down_pkts)
+		share_answered(f);
+	if (now - f->lru_ms < FLOW_LRU_MS)
 		return;
 	f->lru_ms = now;
-	list_move_tail(&f->gw->lru[lru_of(f->type)], &f->lru);
+	share_touch(f);
 }
 
 void flow_half(struct flow *f)
@@ -247,22 +248,7 @@ static void on_end(struct loop_work *w)
 	stats_add(&gw->stats, flow_down_bytes, f->stats.down_bytes);
 	free(f->plug);
 	names_put(f->info.name);
-	pool_put(&gw->flow_pool[lru_of(f->type)], f);
-}
-
-/* Room for one more: end the one idle for longest, if that is long. */
-static bool make_room(struct gateway *gw, int lru)
-{
-	struct flow *f;
-
-	if (list_empty(&gw->lru[lru]))
-		return false;
-	f = list_first(&gw->lru[lru], struct flow, lru);
-	if (gw->loop.now - f->stats.seen_ms < evict_ms[lru])
-		return false;
-	stats_inc(&gw->stats, flow_evicted);
-	flow_refuse(f, SLUICE_WHY_IDLE, NULL);
-	return true;
+	pool_put(&gw->flow_pool[flow_kind(f->type)], f);
 }
 
 static void set_info(struct flow *f, const struct sluice_addr *src,
@@ -283,24 +269,33 @@ static void set_info(struct flow *f, const struct sluice_addr *src,
 					       .seen_ms = now };
 }
 
-struct flow *flow_new(struct gateway *gw, const struct flow_type *type,
-		      const struct sluice_addr *src,
-		      const struct sluice_addr *dst, bool by_source)
+static void log_full(const struct gateway *gw, int kind)
 {
-	int lru = lru_of(type);
-	struct flow *f = NULL;
+	log_limited(LOG_LEVEL_WARN,
+		    "no room for another flow (%u): see gateway.max-flows, "
+		    "gateway.source-share and the descriptor limit",
+		    gw->flow_limit[kind]);
+}
+
+int flow_new(struct gateway *gw, const struct flow_type *type,
+	     const struct sluice_addr *src, const struct sluice_addr *dst,
+	     bool by_source, struct flow **out)
+{
+	int kind = flow_kind(type), err;
+	uint8_t paid;
+	struct flow *f;
 
 	if (gw->stopping) /* plugins have been told that none comes */
-		return NULL;
-	if (gw->flow_pool[lru].used < gw->flow_limit[lru] || make_room(gw, lru))
-		f = pool_get(&gw->flow_pool[lru]);
+		return -ESHUTDOWN;
+	err = share_ask(gw, kind, type->proto, src, dst, &paid);
+	if (err == -ENOBUFS)
+		log_full(gw, kind);
+	if (err)
+		return err;
+	f = pool_get(&gw->flow_pool[kind]);
 	if (!f) {
 		stats_inc(&gw->stats, drop_limit);
-		log_limited(LOG_LEVEL_WARN,
-			    "no room for another flow (%u): see "
-			    "gateway.max-flows and the descriptor limit",
-			    gw->flow_limit[lru]);
-		return NULL;
+		return -ENOMEM;
 	}
 	memset(f, 0, type->size);
 	f->pub.api = type->api;
@@ -312,15 +307,22 @@ struct flow *flow_new(struct gateway *gw, const struct flow_type *type,
 	flow_key_set(&f->key, type->proto, src, by_source ? NULL : dst);
 	timer_init(&f->idle, on_idle);
 	loop_work_init(&f->end, on_end);
-	if (flowtab_add(&gw->flows, f) < 0) {
-		pool_put(&gw->flow_pool[lru], f);
-		stats_inc(&gw->stats, drop_limit);
-		return NULL;
+	err = flowtab_add(&gw->flows, f);
+	if (!err) {
+		err = share_take(f, paid);
+		if (err)
+			flowtab_del(&gw->flows, f);
 	}
+	if (err) {
+		pool_put(&gw->flow_pool[kind], f);
+		stats_inc(&gw->stats, drop_limit);
+		return err;
+	}
+	flowtab_id_add(&gw->flows, f);
 	f->info.name = names_get(gw->names, dst, gw->loop.now);
-	list_add_tail(&gw->lru[lru], &f->lru);
 	count_open(f, 1);
-	return f;
+	*out = f;
+	return 0;
 }
 
 void flow_end(struct flow *f, int why)
@@ -337,7 +339,8 @@ void flow_end(struct flow *f, int why)
 	dial_cancel(f->dial);
 	f->dial = NULL;
 	flowtab_del(&f->gw->flows, f);
-	list_del(&f->lru);
+	flowtab_id_del(&f->gw->flows, f);
+	share_leave(f);
 	loop_timer_stop(&f->gw->loop, &f->idle);
 	loop_end(&f->gw->loop, &f->end);
 }
@@ -355,24 +358,17 @@ void flow_each(struct gateway *gw, void (*fn)(void *arg, struct flow *f),
 {
 	struct list *pos, *tmp;
 
-	for (int i = 0; i < GATEWAY_LRUS; i++)
+	for (int i = 0; i < GATEWAY_LRUS; i++) {
+		list_for_each_safe(pos, tmp, &gw->fresh[i])
+			fn(arg, container_of(pos, struct flow, lru));
 		list_for_each_safe(pos, tmp, &gw->lru[i])
 			fn(arg, container_of(pos, struct flow, lru));
+	}
 }
 
 struct flow *flow_by_id(struct gateway *gw, uint64_t id)
 {
-	struct list *pos, *tmp;
-
-	for (int i = 0; i < GATEWAY_LRUS; i++)
-		list_for_each_safe(pos, tmp, &gw->lru[i])
-		{
-			struct flow *f = container_of(pos, struct flow, lru);
-
-			if (f->info.id == id)
-				return f;
-		}
-	return NULL;
+	return flowtab_by_id(&gw->flows, id);
 }
 
 /* ------------------------------------------------------------ the chain */

@@ -19,6 +19,7 @@
 #include "dial.h"
 #include "flowtab.h"
 #include "loop.h"
+#include "share.h"
 
 struct gateway;
 struct packet;
@@ -50,11 +51,12 @@ struct flow_type {
 
 struct flow {
 	struct sluice_flow pub; /* first: what plugins hold */
-	struct flow *hash_next;
+	struct flow *hash_next, *id_next;
 	struct flow_key key;
 	const struct flow_type *type;
 	struct gateway *gw;
-	struct list lru;         /* oldest-idle first, by type */
+	struct list lru; /* longest idle first, by kind */
+	struct share_place place;
 	struct instance *holder; /* who answered TAKE, LATER or MORE */
 	const char *by;          /* who decided last, for observers */
 	uint16_t chain_at;       /* its place in the chain */
@@ -76,12 +78,13 @@ struct flow {
 	struct loop_work end;
 };
 
-/* A new flow, keyed and in the table, state NEW; NULL when a limit or memory
- * says no (counted; the caller tells the app).  dst is in key too unless
- * by_source.  The caller goes on with flow_open(). */
-struct flow *flow_new(struct gateway *gw, const struct flow_type *type,
-		      const struct sluice_addr *src,
-		      const struct sluice_addr *dst, bool by_source);
+/* A new flow, keyed and in the table, state NEW.  dst is in key too unless
+ * by_source.  0, and the caller goes on with flow_open(); -EAGAIN: say
+ * nothing, the app will ask again; or another -errno, then the caller tells
+ * the app (counted, all of them). */
+int flow_new(struct gateway *gw, const struct flow_type *type,
+	     const struct sluice_addr *src, const struct sluice_addr *dst,
+	     bool by_source, struct flow **out);
 /* Ask the chain (again, from where it is).  Ends in accept, refuse or wait;
  * the flow may be DEAD when it returns. */
 void flow_open(struct flow *f);
@@ -94,7 +97,8 @@ void flow_end(struct flow *f, int why);
 /* As flow_end(), and the app is told (type->refuse). */
 void flow_refuse(struct flow *f, int why, const struct dial_error *e);
 
-/* Something moved: at most a store and a list move a packet. */
+/* Something moved: at most a store, and once a second it moves in its lists.
+ * Where down_pkts is counted, the net has answered with the first. */
 void flow_touch(struct flow *f);
 /* One direction is closed: half_ms counts from now on. */
 void flow_half(struct flow *f);
@@ -111,6 +115,9 @@ void flow_accept(struct flow *f);            /* OPEN: answer the app */
 void flow_taken(struct flow *f);    /* OPEN, and relay what was given */
 void flow_let_go(struct flow *f);   /* its holder is out of it */
 void flow_set_idle(struct flow *f); /* after a change of its limits */
+
+/* Its GATEWAY_LRU_*: of those it shares a limit with. */
+int flow_kind(const struct flow_type *type);
 
 static inline struct flow *flow_of(struct sluice_flow *p)
 {
@@ -153,9 +160,10 @@ void flow_api_no_peers(struct sluice_flow *, uint32_t, uint32_t);
 #define FLOW_NAME 253
 char *flow_text(const struct flow *f, char *buf);
 
-/* All flows, newest last in each type: for shutdown and lists. */
+/* All flows: for shutdown. */
 void flow_each(struct gateway *gw, void (*fn)(void *arg, struct flow *f),
 	       void *arg);
+/* The one that has not ended. */
 struct flow *flow_by_id(struct gateway *gw, uint64_t id);
 
 /* errno of a dial or socket to SLUICE_WHY_*. */

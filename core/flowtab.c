@@ -13,6 +13,10 @@
  * there is not yet moved, else in bucket[].  The arrays come from mmap(2):
  * zeroed page by page as they are touched, not all at once by the packet
  * that made the table grow.
+ *
+ * Ids are counted up, so their table needs no hash: flows spread evenly, and
+ * an app that would have them meet in one bucket must open IDS flows for each
+ * that it keeps.
  */
 #include "flowtab.h"
 
@@ -25,6 +29,7 @@
 #define BUCKETS_MAX (UINT32_C(1) << 26)
 #define MOVES       4 /* buckets taken along by a new flow */
 #define CHAIN_MAX   8 /* flows a bucket when memory is short */
+#define IDS         (UINT32_C(1) << 16)
 
 static struct flow **buckets_new(uint32_t n)
 {
@@ -119,8 +124,12 @@ int flowtab_init(struct flowtab *t)
 	if (err)
 		return err;
 	t->bucket = buckets_new(BUCKETS_MIN);
-	if (!t->bucket)
+	t->by_id = buckets_new(IDS);
+	if (!t->bucket || !t->by_id) {
+		buckets_free(t->bucket, BUCKETS_MIN);
+		buckets_free(t->by_id, IDS);
 		return -ENOMEM;
+	}
 	t->mask = BUCKETS_MIN - 1;
 	return 0;
 }
@@ -130,6 +139,7 @@ void flowtab_fini(struct flowtab *t)
 {
 	buckets_free(t->bucket, t->mask + 1);
 	buckets_free(t->old, t->old_mask + 1);
+	buckets_free(t->by_id, IDS);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -175,4 +185,31 @@ void flowtab_del(struct flowtab *t, struct flow *f)
 	*p = f->hash_next;
 	f->hash_next = NULL;
 	t->count--;
+}
+
+void flowtab_id_add(struct flowtab *t, struct flow *f)
+{
+	struct flow **chain = &t->by_id[f->info.id % IDS];
+
+	f->id_next = *chain;
+	*chain = f;
+}
+
+void flowtab_id_del(struct flowtab *t, struct flow *f)
+{
+	struct flow **p = &t->by_id[f->info.id % IDS];
+
+	while (*p && *p != f)
+		p = &(*p)->id_next;
+	if (*p)
+		*p = f->id_next;
+}
+
+struct flow *flowtab_by_id(const struct flowtab *t, uint64_t id)
+{
+	struct flow *f = t->by_id[id % IDS];
+
+	while (f && f->info.id != id)
+		f = f->id_next;
+	return f;
 }

@@ -2,7 +2,8 @@
 /* flowtab.h - which flow is this packet's?
  *
  * A hash table with a keyed hash (the app chooses the numbers), grown in
- * small steps so that no packet pays for all flows.
+ * small steps so that no packet pays for all flows.  A second, of fixed size,
+ * knows the flows by their ids: plugins name them so.
  */
 #ifndef CORE_FLOWTAB_H
 #define CORE_FLOWTAB_H
@@ -26,6 +27,7 @@ struct flowtab {
 	struct flow **bucket, **old; /* old: while it is being grown */
 	uint32_t mask, old_mask, moved;
 	uint32_t count;
+	struct flow **by_id;
 };
 
 /* dst NULL: keyed by source alone (UDP endpoint-independent, ping). */
@@ -37,5 +39,10 @@ void flowtab_fini(struct flowtab *t);
 struct flow *flowtab_find(struct flowtab *t, const struct flow_key *k);
 int flowtab_add(struct flowtab *t, struct flow *f); /* by f->key */
 void flowtab_del(struct flowtab *t, struct flow *f);
+
+/* By f->info.id, which is one more for each flow. */
+void flowtab_id_add(struct flowtab *t, struct flow *f);
+void flowtab_id_del(struct flowtab *t, struct flow *f);
+struct flow *flowtab_by_id(const struct flowtab *t, uint64_t id);
 
 #endif

@@ -26,7 +26,8 @@
 #include "tcp.h"
 #include "udp.h"
 
-#define GATEWAY_RESERVE     64 /* descriptors for DNS, logs, control */
+#define GATEWAY_RESERVE     32 /* descriptors for logs, control, plugins */
+#define GATEWAY_DNS_PART    8  /* and an eighth of all for DNS */
 #define GATEWAY_LEAST       16 /* flows of a kind, whatever the limits */
 #define GATEWAY_TICK_MS     1000
 #define GATEWAY_TRIM_TICKS  10
@@ -52,7 +53,8 @@ static void set_limits(struct gateway *gw)
 	uint64_t total;
 
 	getrlimit(RLIMIT_NOFILE, &r);
-	total = r.rlim_cur > GATEWAY_RESERVE ? r.rlim_cur - GATEWAY_RESERVE : 0;
+	total = r.rlim_cur - r.rlim_cur / GATEWAY_DNS_PART;
+	total -= MIN(total, GATEWAY_RESERVE);
 	if (gw->set.gateway.max_flows &&
 	    (uint64_t)gw->set.gateway.max_flows < total)
 		total = (uint64_t)gw->set.gateway.max_flows;
@@ -69,16 +71,24 @@ static int init_flows(struct gateway *gw)
 {
 	const struct flow_type *type[GATEWAY_LRUS] = { &tcp_type, &udp_type,
 						       &icmp_type };
+	int err;
 
 	set_limits(gw);
 	for (int i = 0; i < GATEWAY_LRUS; i++) {
 		list_init(&gw->lru[i]);
+		list_init(&gw->fresh[i]);
 		pool_init(&gw->flow_pool[i], "flow", type[i]->size, 0, 0);
 	}
 	gw->frag = frag_new();
 	if (!gw->frag)
 		return -ENOMEM;
-	return flowtab_init(&gw->flows);
+	err = flowtab_init(&gw->flows);
+	if (err < 0)
+		return err;
+	err = share_init(gw);
+	if (err < 0)
+		flowtab_fini(&gw->flows);
+	return err;
 }
 
 /* ----------------------------------------------------------- each second */
@@ -103,6 +113,7 @@ static void trim(struct gateway *gw)
 {
 	for (int i = 0; i < GATEWAY_LRUS; i++)
 		pool_trim(&gw->flow_pool[i]);
+	share_trim(gw);
 	pool_trim(&gw->tun.bufs);
 	tcp_trim(gw);
 	udp_trim(gw);
@@ -271,6 +282,7 @@ void gateway_close(struct gateway *gw)
 		dial_fini(gw);
 		for (int i = 0; i < GATEWAY_LRUS; i++)
 			pool_fini(&gw->flow_pool[i]);
+		share_fini(gw);
 		flowtab_fini(&gw->flows);
 	}
 	gw->parts = false;

@@ -13,6 +13,7 @@
 #include "frag.h"
 #include "loop.h"
 #include "packet.h"
+#include "rate.h"
 #include "settings.h"
 #include "stats.h"
 #include "tun.h"
@@ -24,12 +25,6 @@ struct udp;
 
 enum { GATEWAY_LRU_TCP, GATEWAY_LRU_UDP, GATEWAY_LRU_ICMP, GATEWAY_LRUS };
 
-/* A budget of packets a second (RSTs, ICMP errors): a token bucket. */
-struct gateway_rate {
-	uint32_t tokens;
-	uint64_t at;
-};
-
 struct gateway {
 	struct loop loop;
 	struct stats stats;
@@ -39,7 +34,9 @@ struct gateway {
 	struct chains chains;
 	struct tun tun;
 	struct flowtab flows;
-	struct list lru[GATEWAY_LRUS]; /* of struct flow */
+	/* Of struct flow, answered or not: share.c's. */
+	struct list lru[GATEWAY_LRUS], fresh[GATEWAY_LRUS];
+	struct share *share;
 	struct pool flow_pool[GATEWAY_LRUS];
 	uint32_t flow_limit[GATEWAY_LRUS];
 	uint64_t next_id;
@@ -49,7 +46,7 @@ struct gateway {
 	struct udp *udp;         /* udp.c's */
 	struct icmp_state *icmp; /* icmp.c's */
 	struct dials dials;      /* dial.c's */
-	struct gateway_rate icmp_rate, rst_rate;
+	struct rate icmp_rate, rst_rate;
 	struct instance *at_work; /* for crash messages */
 	bool tun_here; /* the TUN is in our own netns: loops can be */
 	bool stopping;

@@ -175,22 +175,13 @@ int gateway_send(struct gateway *gw, const void *packet, size_t len,
 	return gateway_write(gw, NULL, v, 2, flow_id);
 }
 
-static bool within_rate(struct gateway *gw, struct gateway_rate *r,
-			uint32_t rate, uint32_t burst)
+static bool within_rate(struct gateway *gw, struct rate *r, uint32_t rate,
+			uint32_t burst)
 {
-	uint64_t now = gw->loop.now;
-	uint64_t more = (now - r->at) * rate / 1000;
-
-	if (more) {
-		r->tokens = (uint32_t)MIN(r->tokens + more, burst);
-		r->at = now;
-	}
-	if (!r->tokens) {
-		stats_inc(&gw->stats, icmp_errors_limited);
-		return false;
-	}
-	r->tokens--;
-	return true;
+	if (rate_take(r, gw->loop.now, rate, burst))
+		return true;
+	stats_inc(&gw->stats, icmp_errors_limited);
+	return false;
 }
 
 void gateway_icmp_why(int version, int why, int err, uint8_t *type,

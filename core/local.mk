@@ -74,6 +74,7 @@ core_libcore_la_SOURCES = \
 	core/plugin_check.h \
 	core/pool.c \
 	core/pool.h \
+	core/rate.h \
 	core/registry.c \
 	core/registry.h \
 	core/relay.c \
@@ -83,6 +84,8 @@ core_libcore_la_SOURCES = \
 	core/sandbox.h \
 	core/settings.c \
 	core/settings.h \
+	core/share.c \
+	core/share.h \
 	core/stats.c \
 	core/stats.h \
 	core/tcp.c \

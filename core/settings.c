@@ -34,6 +34,8 @@ static const struct sluice_option gateway_table[] = {
 	    "stderr when empty, syslog, or a path"),
 	ROW(INT, gateway, max_flows, "max-flows", "0", 0, 1 << 24,
 	    "connections and sessions at once; 0: from the descriptor limit"),
+	ROW(INT, gateway, source_share, "source-share", "80", 50, 100,
+	    "percent of them that one source may have beside others"),
 	ROW(ENUM, gateway, unprotected, "unprotected", "refuse", 0, 0,
 	    "refuse|allow: start with an empty protect chain"),
 	ROW(ENUM, gateway, refuse, "refuse", "icmp", 0, 0,

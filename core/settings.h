@@ -19,6 +19,7 @@ struct set_gateway { /* [gateway] */
 	const char *log_file;
 	int64_t max_flows;   /* 0: from the descriptor limit */
 	int64_t unprotected; /* refuse|allow: an empty protect chain */
+	int64_t source_share; /* percent of a kind's flows */
 	int64_t refuse;      /* icmp|drop: what DROP tells the app */
 };
 

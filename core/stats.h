@@ -29,6 +29,11 @@
 	X(drop_tcp,		C, "dropped: TCP header against RFC 9293") \
 	X(drop_frag,		C, "dropped: bad, overlapping or late fragment") \
 	X(drop_limit,		C, "dropped: a limit was reached") \
+	X(limit_rate,		C, "of these: too many new flows unanswered") \
+	X(limit_fresh,		C, "of these: all places for unanswered flows taken") \
+	X(limit_share,		C, "of these: the source has its share of flows") \
+	X(limit_places,		C, "of these: no place for another flow") \
+	X(limit_target,		C, "of these: SYNs waiting for one destination") \
 	X(drop_filter,		C, "dropped: datagram of a peer not asked") \
 	X(drop_ttl,		C, "dropped: TTL ended here") \
 	X(frag_up,		C, "fragments read") \
@@ -45,6 +50,7 @@
 	X(icmp_opened,		C, "ping sessions seen") \
 	X(icmp_open,		G, "ping sessions now") \
 	X(flow_evicted,		C, "flows ended for want of room") \
+	X(flow_evicted_fresh,	C, "unanswered flows ended for want of room") \
 	X(flow_up_bytes,	C, "payload bytes from apps") \
 	X(flow_down_bytes,	C, "payload bytes to apps") \
 	X(dial_started,		C, "sockets asked for") \

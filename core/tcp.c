@@ -23,8 +23,7 @@
 #include "tcp_flow.h"
 
 #define TCP_HELD_MAX   140  /* a SYN: 60 + 60 bytes and some extensions */
-#define TCP_DIALS_MAX  1024 /* waiting for an answer at once, TCP-3 */
-#define TCP_DIALS_FREE 256  /* so many, whomever they are for */
+#define TCP_DIALS_FREE 256  /* waiting at once, whomever they are for */
 #define TCP_DIALS_EACH 32   /* beyond that: for one destination */
 #define TCP_TARGETS    1024 /* destinations told apart, by hash */
 #define TCP_SEND_AT    (64u << 10) /* do not wait for the end of the turn */
@@ -83,9 +82,7 @@ static uint16_t target_of(const struct gateway *gw, const struct packet *p)
 /* A dead destination must not take all the places where dials wait. */
 static bool may_wait(const struct gateway *gw, const struct packet *p)
 {
-	if (t.waiting < TCP_DIALS_FREE)
-		return true;
-	return t.waiting < TCP_DIALS_MAX &&
+	return t.waiting < TCP_DIALS_FREE ||
 	       t.waiting_for[target_of(gw, p)] < TCP_DIALS_EACH;
 }
 
@@ -247,6 +244,7 @@ static void on_opened(struct stack_conn *c)
 {
 	struct tcp_flow *tf = of_conn(c);
 
+	share_answered(&tf->flow);
 	flow_touch(&tf->flow);
 	tcp_mark(tf);
 }
@@ -425,13 +423,17 @@ static void on_syn(struct gateway *gw, struct packet *p)
 {
 	struct tcp_flow *tf;
 	struct flow *f;
+	int err;
 
 	if (!may_wait(gw, p)) {
 		stats_inc(&gw->stats, drop_limit);
+		stats_inc(&gw->stats, limit_target);
 		return;
 	}
-	f = flow_new(gw, &tcp_type, &p->src, &p->dst, false);
-	if (!f) { /* RFC 5508, REQ-8 */
+	err = flow_new(gw, &tcp_type, &p->src, &p->dst, false, &f);
+	if (err == -EAGAIN)
+		return;
+	if (err) { /* RFC 5508, REQ-8 */
 		gateway_icmp_error(gw, NULL, p->ip, p->len,
 				   p->version == 4 ? 3 : 1,
 				   p->version == 4 ? 13 : 1, 0);

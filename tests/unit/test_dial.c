@@ -130,8 +130,7 @@ static struct world *world(int family, int n, int answer)
 	w->gw = calloc(1, sizeof(*w->gw));
 	CU_ASSERT_PTR_NOT_NULL_FATAL(w->gw);
 	CU_ASSERT_EQUAL_FATAL(loop_init(&w->gw->loop), 0);
-	for (int i = 0; i < GATEWAY_LRUS; i++)
-		list_init(&w->gw->lru[i]);
+	CU_ASSERT_EQUAL_FATAL(flowtab_init(&w->gw->flows), 0);
 	dial_init(w->gw);
 	w->plugin.protect.protect = protect;
 	for (int i = 0; i < n; i++) {
@@ -884,8 +883,7 @@ static void the_syn_of_a_loop_is_not_dialled(void)
 	CU_ASSERT(looped >= 0);
 	close(looped);
 	addr_from_sockaddr((struct sockaddr *)&ss, &f.info.app);
-	list_init(&f.lru);
-	list_add_tail(&w->gw->lru[GATEWAY_LRU_TCP], &f.lru);
+	flowtab_id_add(&w->gw->flows, &f);
 	a.flow_id = 8;
 	dial(w, &a);
 	wait_done(w);
@@ -896,7 +894,7 @@ static void the_syn_of_a_loop_is_not_dialled(void)
 	f.info.app.port++;
 	w->gw->tun_here = false;
 	CU_ASSERT_EQUAL(dial_tcp(w), 0);
-	list_del(&f.lru);
+	flowtab_id_del(&w->gw->flows, &f);
 	world_end(w);
 }
 

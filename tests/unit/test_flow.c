@@ -296,19 +296,23 @@ static int dials(struct world *w, struct app *a, int n, bool apart)
 /* TCP-3: unanswered SYNs are bounded, whatever the flow limit. */
 static void too_many_dials_at_once_wait_for_the_next_syn(void)
 {
-	struct world *w = app_world("");
 	static struct app a[1100];
+	struct world *w;
 	int most;
 
+	app_freeze();
+	w = app_world("");
 	w->gw.flow_limit[GATEWAY_LRU_TCP] = 2000;
 	most = dials(w, a, 1100, true);
 	CU_ASSERT_EQUAL(most, 1024);
-	CU_ASSERT_EQUAL(
-		sluice_resolve(first.flow, SLUICE_DROP, SLUICE_WHY_REFUSED), 0);
-	app_turns(w, 1);
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, limit_rate), 1100 - 1024);
+	app_wait(w, 100);
 	app_syn(&a[1099]);
 	app_turns(w, 4);
 	CU_ASSERT_EQUAL(first.opens, most + 1);
+	CU_ASSERT_EQUAL(first.closes, 1); /* it has the place of the oldest */
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, flow_evicted_fresh), 1);
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, tcp_open), 1024);
 	app_end(w);
 }
 

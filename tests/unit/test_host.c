@@ -46,8 +46,7 @@ static struct world *world(void)
 	w->in = calloc(1, sizeof(*w->in));
 	CU_ASSERT_FATAL(w->gw && w->in);
 	CU_ASSERT_EQUAL_FATAL(loop_init(&w->gw->loop), 0);
-	for (int i = 0; i < GATEWAY_LRUS; i++)
-		list_init(&w->gw->lru[i]);
+	CU_ASSERT_EQUAL_FATAL(flowtab_init(&w->gw->flows), 0);
 	dial_init(w->gw);
 	w->gw->chains.of[CHAIN_PROTECT] = w->none;
 	w->gw->set.gateway.unprotected = 1;
@@ -140,12 +139,11 @@ static void a_flow_is_found_by_its_id(void)
 	struct world *w = world();
 	struct flow f = { .info.id = 42 };
 
-	list_init(&f.lru);
-	list_add_tail(&w->gw->lru[GATEWAY_LRU_UDP], &f.lru);
+	flowtab_id_add(&w->gw->flows, &f);
 	CU_ASSERT_PTR_EQUAL(sluice_flow_by_id(w->ctx, 42), &f.pub);
 	CU_ASSERT_PTR_NULL(sluice_flow_by_id(w->ctx, 43));
 	CU_ASSERT_PTR_NULL(w->ctx->api->extension(w->ctx, "name/1"));
-	list_del(&f.lru);
+	flowtab_id_del(&w->gw->flows, &f);
 	world_end(w);
 }
 
