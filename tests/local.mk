@@ -47,6 +47,7 @@ UNIT_TESTS = \
 	tests/unit/test_pool \
 	tests/unit/test_registry \
 	tests/unit/test_relay \
+	tests/unit/test_segments \
 	tests/unit/test_settings \
 	tests/unit/test_stack \
 	tests/unit/test_stats \
@@ -81,9 +82,7 @@ tests_unit_test_plugin_answer_CPPFLAGS = $(FAKE_CPPFLAGS)
 
 tests_unit_test_plugin_dns_upstream_SOURCES = \
 	tests/unit/test_plugin_dns_upstream.c \
-	plugins/dns-upstream/ask.c plugins/dns-upstream/dns-upstream.c \
-	plugins/dns-upstream/servers.c plugins/dns-upstream/wire.c \
-	$(FAKE_SOURCES)
+	$(plugins_dns_upstream_la_SOURCES) $(FAKE_SOURCES)
 tests_unit_test_plugin_dns_upstream_CPPFLAGS = $(FAKE_CPPFLAGS)
 
 tests_unit_test_plugin_flow_log_SOURCES = tests/unit/test_plugin_flow_log.c \
@@ -128,6 +127,11 @@ tests_unit_test_gateway_LDFLAGS = $(APP_WRAP)
 tests_unit_test_relay_SOURCES = tests/unit/test_relay.c $(APP_SOURCES)
 tests_unit_test_relay_LDFLAGS = $(APP_WRAP)
 
+tests_unit_test_segments_SOURCES = tests/unit/test_segments.c $(RELAYS_SOURCES)
+tests_unit_test_segments_CPPFLAGS = $(AM_CPPFLAGS) -DSLUICE_STATIC
+tests_unit_test_segments_LDFLAGS = $(RELAYS_WRAP)
+tests_unit_test_segments_LDADD = core/libcore.la $(CUNIT_LIBS)
+
 tests_unit_test_stack_SOURCES = tests/unit/test_stack.c $(APP_SOURCES)
 tests_unit_test_stack_LDFLAGS = $(APP_WRAP)
 
@@ -136,6 +140,27 @@ tests_unit_test_tcp_LDFLAGS = $(APP_WRAP)
 
 tests_unit_test_tcp_data_SOURCES = tests/unit/test_tcp_data.c $(APP_SOURCES)
 tests_unit_test_tcp_data_LDFLAGS = $(APP_WRAP)
+
+# A gateway between apps and sockets that are ours (tests/fuzz/relays.h).  What
+# is wrapped is said in tests/fuzz/fuzz_relay.c too, for "make fuzz".
+RELAYS_SOURCES = \
+	plugins/protect-mark.c \
+	plugins/tcp-forward.c \
+	plugins/udp-forward.c \
+	tests/fuzz/apps.c \
+	tests/fuzz/apps.h \
+	tests/fuzz/fakenet.c \
+	tests/fuzz/fakenet.h \
+	tests/fuzz/relays.c \
+	tests/fuzz/relays.h
+CLOCK_WRAP = -Wl,--wrap=util_now_ms,--wrap=util_random,--wrap=util_random32
+RELAYS_WRAP = $(AM_LDFLAGS) $(CLOCK_WRAP) \
+	-Wl,--wrap=socket,--wrap=close,--wrap=bind,--wrap=connect \
+	-Wl,--wrap=getsockname,--wrap=getpeername,--wrap=shutdown \
+	-Wl,--wrap=getsockopt,--wrap=setsockopt,--wrap=sendmsg \
+	-Wl,--wrap=sendmmsg,--wrap=sendto,--wrap=recv \
+	-Wl,--wrap=recvmsg,--wrap=recvmmsg \
+	-Wl,--wrap=epoll_ctl,--wrap=epoll_wait
 
 # Files that belong to no single test.
 EXTRA_DIST += tests/unit/packets.h tests/unit/unit.h tests/unit/world.h
@@ -147,18 +172,23 @@ FUZZ_TARGETS = \
 	tests/fuzz/replay_dnsmsg \
 	tests/fuzz/replay_frag \
 	tests/fuzz/replay_gateway \
-	tests/fuzz/replay_packet
+	tests/fuzz/replay_packet \
+	tests/fuzz/replay_relay
 
 tests_fuzz_replay_conf_SOURCES = tests/fuzz/fuzz_conf.c tests/fuzz/replay.c
 tests_fuzz_replay_dnsmsg_SOURCES = tests/fuzz/fuzz_dnsmsg.c tests/fuzz/replay.c
 tests_fuzz_replay_frag_SOURCES = tests/fuzz/fuzz_frag.c tests/fuzz/replay.c
 tests_fuzz_replay_gateway_SOURCES = tests/fuzz/fuzz_gateway.c \
-	tests/fuzz/replay.c tests/plugins/echo.c
+	tests/fuzz/apps.c tests/fuzz/replay.c tests/plugins/echo.c
 tests_fuzz_replay_gateway_CPPFLAGS = $(AM_CPPFLAGS) -DSLUICE_STATIC
-tests_fuzz_replay_gateway_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=util_now_ms,--wrap=util_random,--wrap=util_random32
+tests_fuzz_replay_gateway_LDFLAGS = $(AM_LDFLAGS) $(CLOCK_WRAP)
 tests_fuzz_replay_gateway_LDADD = core/libcore.la
 tests_fuzz_replay_packet_SOURCES = tests/fuzz/fuzz_packet.c tests/fuzz/replay.c
+tests_fuzz_replay_relay_SOURCES = tests/fuzz/fuzz_relay.c tests/fuzz/replay.c \
+	$(RELAYS_SOURCES)
+tests_fuzz_replay_relay_CPPFLAGS = $(AM_CPPFLAGS) -DSLUICE_STATIC
+tests_fuzz_replay_relay_LDFLAGS = $(RELAYS_WRAP)
+tests_fuzz_replay_relay_LDADD = core/libcore.la
 
 # "make check" tries the inputs that are known; "make fuzz" looks for more.
 check_PROGRAMS += $(FUZZ_TARGETS)
@@ -330,7 +360,12 @@ tests_bench_serve_SOURCES = \
 	tests/bench/burst.c \
 	tests/bench/serve.c
 tests_bench_serve_LDADD =
-EXTRA_DIST += tests/bench/run
+EXTRA_DIST += \
+	tests/bench/measure.py \
+	tests/bench/rows.py \
+	tests/bench/run \
+	tests/bench/table.py \
+	tests/bench/world.py
 
 bench: all $(BENCH_TOOLS)
 	@$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/bench/run $(BENCHFLAGS)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 #
-# seeds.py DIR: the first inputs of fuzz_packet, fuzz_frag and fuzz_gateway,
-# written to DIR/packet, DIR/frag and DIR/gateway.  What fuzzing finds is added to these by hand.
+# seeds.py DIR: the first inputs of fuzz_packet, fuzz_frag, fuzz_gateway and
+# fuzz_relay, written to DIR/packet and so on.  What fuzzing finds is added to
+# these by hand.
 
 import os
 import struct
@@ -162,9 +163,54 @@ def gateways():
             struct.pack("!BBB5x", 6, at, 0xff) for at in range(0, 60, 3))
 
 
+def relays():
+    def rec(what, app, *rest):
+        return struct.pack("!B7s", what | app << 4 | 0xc0, bytes(rest))
+
+    def seg(app, flags, seq=0, ack=0, length=0, window=255, scale=2):
+        return struct.pack("!BBbbHBB", app << 4 | 0xc0, flags, seq, ack,
+                           length, window, scale)
+
+    for app in 0, 1:
+        good = rec(5, app, 255, 255)
+        wait = lambda ms, twice=0: rec(6, app, ms, twice)
+        answer = lambda err=0, *icmp: rec(9, app, err, *icmp)
+        sends = lambda n: rec(10, app, n >> 8, n & 255)
+        fin, reset = rec(11, app), rec(12, app)
+        reads = lambda n: rec(13, app, n >> 8, n & 255)
+        fails = lambda call, err: rec(14, app, call, err)
+        begin = seg(app, 2) + answer() + good
+        data = seg(app, 24, length=1000)
+        yield "echo%d" % app, begin + data * 3 + sends(5000) + good * 3 + \
+            seg(app, 17) + good + fin + good + wait(255, 3)
+        yield "refused%d" % app, seg(app, 2) + answer(1) + seg(app, 2) + \
+            answer(0x83, 3 - 2 * app, 1)
+        yield "dead%d" % app, seg(app, 2) + wait(255, 7) + wait(255, 7) + \
+            seg(app, 2) + answer()
+        yield "serverfirst%d" % app, begin + sends(60000) + fin + \
+            good * 30 + data + seg(app, 17) + good
+        yield "reset%d" % app, begin + data + sends(40000) + good + reset + \
+            good * 20
+        yield "abort%d" % app, begin + data + sends(2000) + seg(app, 4) + \
+            begin + data
+        yield "full%d" % app, begin + data * 70 + reads(30000) + good + \
+            reads(60000) + data + seg(app, 17) + good
+        yield "gaveup%d" % app, seg(app, 2) + seg(app, 4) + seg(app, 2) + \
+            seg(app, 2, seq=100) + answer() + good + data
+        yield "fails%d" % app, b"".join(
+            fails(call, call) + begin + data + sends(500) + good + fin
+            for call in range(10))
+        udp = rec(7, app, 0, 99, 4, 0, 99, 1) + rec(7, app, 12, 0, 1, 0, 99, 2)
+        comes = rec(15, 0, 0, 3, 1, 0, 50) + rec(15, 0, 0, 9, 0, 90)
+        yield "udp%d" % app, udp + comes + rec(15, 0, 0, 3, 3, 0, 0, 1, 1) + \
+            fails(6, 2) + udp + wait(255, 7) * 3
+        yield "ping%d" % app, rec(7, app, 0, 56, 0, 0, 0, 0, 1) + comes + \
+            rec(15, 0, 0, 11 - 8 * app, 0, 0, 0, 1, 1)
+
+
 def main(top):
     for target, seeds in ("packet", packets()), ("frag", frags()), \
-            ("gateway", gateways()):
+            ("gateway", gateways()), ("relay", relays()):
         folder = os.path.join(top, target)
         os.makedirs(folder, exist_ok=True)
         for name, data in seeds:
