@@ -33,6 +33,8 @@
 #define GATEWAY_TRIM_TICKS  10
 #define GATEWAY_GRACE_TURNS 4 /* for RSTs and closes at the end */
 
+#define GATEWAY_MTU_LEAST 576 /* RFC 791 */
+
 int gateway_load(struct gateway *gw)
 {
 	const char *const *names[CHAIN_CLASSES];
@@ -114,7 +116,7 @@ static void trim(struct gateway *gw)
 	for (int i = 0; i < GATEWAY_LRUS; i++)
 		pool_trim(&gw->flow_pool[i]);
 	share_trim(gw);
-	pool_trim(&gw->tun.bufs);
+	tun_trim(&gw->tun);
 	tcp_trim(gw);
 	udp_trim(gw);
 	dns_trim(gw);
@@ -153,6 +155,41 @@ static void on_ended(struct tun *t, int err)
 	loop_stop(&gw->loop);
 }
 
+/* Connections that are made from now on, and datagrams, fit the new MTU. */
+static void set_mtu(struct gateway *gw)
+{
+	struct tun *t = &gw->tun;
+
+	gw->set.mtu = MAX(t->link_mtu, GATEWAY_MTU_LEAST);
+	tun_set_mtu(t, gw->set.mtu);
+	log_info("the MTU of %s is %u now", t->name, t->link_mtu);
+}
+
+static void on_changed(struct tun *t, enum tun_change what)
+{
+	struct gateway *gw = t->owner;
+
+	switch (what) {
+	case TUN_MTU:
+		set_mtu(gw);
+		break;
+	case TUN_NAME:
+		log_info("the device is called %s now", t->name);
+		break;
+	case TUN_MOVED:
+	case TUN_LOST:
+		gw->tun_here = t->netns < 0;
+		log_warn("device %s is in another network namespace now: it "
+			 "has no addresses and routes there until they are "
+			 "set again%s",
+			 t->name,
+			 what == TUN_LOST ? ", and a new MTU will not be known "
+					    "here" :
+					    "");
+		break;
+	}
+}
+
 static int open_tun(struct gateway *gw, char *text, size_t text_len)
 {
 	const struct set_tun *set = &gw->set.tun;
@@ -171,6 +208,7 @@ static int open_tun(struct gateway *gw, char *text, size_t text_len)
 		return err;
 	gw->tun.packet = gateway_packet;
 	gw->tun.ended = on_ended;
+	gw->tun.changed = on_changed;
 	gw->tun.owner = gw;
 	gw->tun_here = gw->tun.netns < 0 && !gw->has_ops;
 	if (gw->has_ops || c.fd >= 0)

@@ -98,6 +98,8 @@ core_libcore_la_SOURCES = \
 	core/tun.h \
 	core/tundev.c \
 	core/tundev.h \
+	core/tunlink.c \
+	core/tunlink.h \
 	core/udp.c \
 	core/udp.h \
 	core/udp_recv.c \

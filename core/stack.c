@@ -292,6 +292,8 @@ int stack_accept(struct stack_conn *c, const struct packet *syn)
 	if (!pcb)
 		return -ENOMEM;
 	packet_syn_options(syn, &o);
+	/* What is offered follows from it; it may have changed. */
+	stack.netif.mtu = (u16_t)MIN(stack.gw->set.mtu, 65535u);
 	c->pcb = pcb;
 	c->app_mss = clamp_mss(syn, o.mss);
 	stack_set_ip(&pcb->local_ip, &syn->dst);
@@ -367,7 +369,6 @@ int stack_init(struct gateway *gw, const struct stack_events *ev)
 	memset(&stack, 0, sizeof(stack));
 	stack.gw = gw;
 	stack.ev = ev;
-	stack.netif.mtu = (u16_t)MIN(gw->set.mtu, 65535u);
 	stack.listener.accept = on_accept;
 	list_init(&stack.busy);
 	timer_init(&stack.timer, tick);

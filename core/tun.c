@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "tundev.h"
+#include "tunlink.h"
 
 #define TURN_PACKETS 256
 #define TURN_BYTES   (1u << 20)
@@ -62,21 +63,40 @@ static uint32_t buf_bytes(const struct tun *t)
 
 static struct tun_buf *buf_new(struct tun *t)
 {
-	struct tun_buf *b = pool_get(&t->bufs);
+	struct pool *pool = t->wide.size ? &t->wide : &t->bufs;
+	struct tun_buf *b = pool_get(pool);
 
 	if (!b)
 		return NULL;
 	b->tun = t;
 	b->refs = 1;
-	b->cap = (uint32_t)(t->bufs.size - sizeof(*b));
+	b->cap = (uint32_t)(pool->size - sizeof(*b));
 	return b;
 }
 
 void tun_buf_put(struct tun_buf *b)
 {
+	struct tun *t = b->tun;
+
 	assert(b->refs);
-	if (!--b->refs)
-		pool_put(&b->tun->bufs, b);
+	if (--b->refs)
+		return;
+	pool_put(b->cap + sizeof(*b) == t->bufs.size ? &t->bufs : &t->wide, b);
+}
+
+/* A read of a packet larger than the buffer gives its beginning.  There are
+ * two sizes of buffers, so that one change is followed and many cost no
+ * memory. */
+void tun_set_mtu(struct tun *t, uint32_t mtu)
+{
+	t->mtu = mtu;
+	if (t->wide.size || buf_bytes(t) + sizeof(*t->cur) <= t->bufs.size)
+		return;
+	pool_init(&t->wide, "tun-wide", sizeof(struct tun_buf) + BIG_BYTES, 0,
+		  0);
+	if (t->cur)
+		tun_buf_put(t->cur);
+	t->cur = NULL;
 }
 
 /* --- up ------------------------------------------------------------------ */
@@ -383,7 +403,7 @@ int tun_open(struct tun *t, struct loop *loop, struct stats *stats,
 	t->stats = stats;
 	t->mtu = c->mtu;
 	t->fd = t->netns = -1;
-	t->watch.fd = -1;
+	t->watch.fd = t->link.fd = -1;
 	list_init(&t->outq);
 	timer_init(&t->retry, retry);
 	loop_work_init(&t->more, read_more);
@@ -401,10 +421,19 @@ int tun_open(struct tun *t, struct loop *loop, struct stats *stats,
 	return 0;
 }
 
+void tun_trim(struct tun *t)
+{
+	pool_trim(&t->bufs);
+	if (t->wide.size)
+		pool_trim(&t->wide);
+}
+
 int tun_start(struct tun *t)
 {
-	if (t->fd >= 0)
+	if (t->fd >= 0) {
+		tunlink_start(t);
 		return loop_add(t->loop, &t->watch, t->fd, EPOLLIN, read_ready);
+	}
 	loop_soon(t->loop, &t->more);
 	return 0;
 }
@@ -417,12 +446,15 @@ void tun_close(struct tun *t)
 	loop_work_cancel(&t->more);
 	if (t->watch.fd >= 0)
 		loop_del(t->loop, &t->watch);
+	tunlink_stop(t);
 	while (!list_empty(&t->outq))
 		out_free(t, list_first(&t->outq, struct tun_out, node));
 	if (t->cur)
 		tun_buf_put(t->cur);
 	t->cur = NULL;
 	pool_fini(&t->bufs);
+	if (t->wide.size)
+		pool_fini(&t->wide);
 	if (t->fd >= 0)
 		close(t->fd);
 	if (t->netns >= 0)

@@ -31,6 +31,14 @@
 
 struct tun;
 
+/* What happened to the device: see tunlink.h. */
+enum tun_change {
+	TUN_MTU,   /* it is link_mtu now */
+	TUN_NAME,  /* it is called name now */
+	TUN_MOVED, /* it is in another namespace now */
+	TUN_LOST,  /* the same, and nothing more will be heard of it */
+};
+
 struct tun_buf {
 	struct tun *tun;
 	uint32_t refs;
@@ -72,7 +80,7 @@ struct tun {
 	uint32_t mtu;
 	bool vnet, csum, tso, uso; /* in force */
 	bool big;                  /* reads may be up to 64 KiB */
-	struct pool bufs;
+	struct pool bufs, wide;    /* wide: since the MTU was raised */
 	struct tun_buf *cur;
 	/* Called for each packet: len bytes at buf->data; vh as the kernel
 	 * gave it (all zero without offload). */
@@ -80,6 +88,10 @@ struct tun {
 		       const struct virtio_net_hdr *vh);
 	/* The device is gone: 0 at an end of file, or -errno. */
 	void (*ended)(struct tun *t, int err);
+	/* May be NULL. */
+	void (*changed)(struct tun *t, enum tun_change what);
+	struct loop_fd link;
+	uint32_t link_mtu; /* what the device has, as far as is known */
 	void *owner;
 	struct loop_work more; /* ops: a turn's share was used up */
 	struct list outq;      /* what the device did not take yet */
@@ -90,11 +102,16 @@ struct tun {
 
 /* Open it; reading begins with tun_start().  0, or -errno with what was
  * being done and what to do about it in text (a sentence for the user); then
- * nothing is left open.  The caller sets packet, ended and owner after it. */
+ * nothing is left open.  The caller sets packet, ended, changed and owner
+ * after it. */
 int tun_open(struct tun *t, struct loop *loop, struct stats *stats,
 	     const struct tun_config *c, char *text, size_t text_len);
 int tun_start(struct tun *t);
 void tun_close(struct tun *t);
+/* What is read next may be so large. */
+void tun_set_mtu(struct tun *t, uint32_t mtu);
+/* Give back what was not needed since the last call. */
+void tun_trim(struct tun *t);
 /* An embedder's packets are waiting (loop thread). */
 void tun_ready(struct tun *t);
 

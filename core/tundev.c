@@ -252,13 +252,16 @@ static int open_in_netns(struct tun *t, const struct tun_config *c,
 
 /* A descriptor says which namespace its device is in: kept if it is not ours,
  * for then no socket of ours can come back through it. */
-static void note_netns(struct tun *t, int fd)
+void tundev_note_netns(struct tun *t)
 {
 	struct stat ours, its;
-	int ns = ioctl(fd, TUNGETDEVNETNS);
+	int ns = ioctl(t->fd, TUNGETDEVNETNS);
 
 	if (ns < 0)
 		return;
+	if (t->netns >= 0)
+		close(t->netns);
+	t->netns = -1;
 	if (stat("/proc/self/ns/net", &ours) || fstat(ns, &its) ||
 	    (ours.st_ino == its.st_ino && ours.st_dev == its.st_dev))
 		close(ns);
@@ -289,7 +292,6 @@ static int take_fd(struct tun *t, const struct tun_config *c,
 				    c->fd);
 		t->vnet = ifr.ifr_flags & IFF_VNET_HDR;
 		memcpy(t->name, ifr.ifr_name, sizeof(t->name) - 1);
-		note_netns(t, c->fd);
 	} else if (errno == EBADFD) {
 		return fail(say, EBADFD,
 			    "[tun] fd = %d is a TUN descriptor without a "
@@ -302,6 +304,8 @@ static int take_fd(struct tun *t, const struct tun_config *c,
 			    "non-blocking",
 			    c->fd);
 	t->fd = c->fd;
+	if (t->name[0])
+		tundev_note_netns(t);
 	return 0;
 }
 

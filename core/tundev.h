@@ -14,4 +14,7 @@
 int tundev_open(struct tun *t, const struct tun_config *c, char *text,
 		size_t text_len);
 
+/* Put t->netns right for the device as it is now. */
+void tundev_note_netns(struct tun *t);
+
 #endif

@@ -55,6 +55,7 @@ UNIT_TESTS = \
 	tests/unit/test_tcp_data \
 	tests/unit/test_timer \
 	tests/unit/test_tun \
+	tests/unit/test_tunlink \
 	tests/unit/test_udp \
 	tests/unit/test_util
 

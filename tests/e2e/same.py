@@ -6,6 +6,8 @@
 #	run APP DEVICE GW SRV FAR FAMILY...
 #			all rows, from the namespace APP through DEVICE:
 #			"4|row|what was seen" for each
+#	mss APP DEVICE HOST PORT
+#			what MSS is offered to APP from there
 #	compare DIRECT THROUGH KNOWN OFFLOAD
 #			"ok row", or "not ok row" and why, for each
 #
@@ -25,7 +27,7 @@ import samedgram
 import sameends
 import samesyn
 import sametcp
-from sameworld import Netns, Refuser, World
+from sameworld import Hand, Netns, Refuser, World
 
 ROWS = {**samesyn.ROWS, **sametcp.ROWS, **sameends.ROWS, **samedgram.ROWS}
 AT_ONCE = 8
@@ -63,6 +65,16 @@ def run(app, device, gw, srv, far, *families):
             said, seconds = job.result()
             print("%s|%s|%s|%.2f" % (family, title, said, seconds),
                   flush=True)
+
+
+def mss(app, device, host, port):
+    v6 = ":" in host
+    w = World(Netns(app), "", None, None, device, v6,
+              WHERE["6" if v6 else "4"])
+    h = Hand(w, int(port), host)
+    p = h.open(b"\2\4\x70\0")
+    print(p.mss() if p else "silence")
+    h.send(4)
 
 
 def read_log(path):
@@ -124,4 +136,4 @@ def compare(direct, through, known_path, offload):
 
 
 if __name__ == "__main__":
-    {"run": run, "compare": compare}[sys.argv[1]](*sys.argv[2:])
+    {"run": run, "compare": compare, "mss": mss}[sys.argv[1]](*sys.argv[2:])

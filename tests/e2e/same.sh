@@ -13,17 +13,17 @@
 # same.known lists the differences that are known, and why.
 
 . "$(dirname "$0")/lib.sh"
-need python3
+need ping python3
 world_up
 
-NS_DIR=sl$$-dir NS_FAR=sl$$-far
+NS_DIR=sl$$-dir NS_FAR=sl$$-far NS_NEW=sl$$-new
 
 # The two namespaces more; what their processes are is no concern of lib.sh.
 more_down()
 {
 	local status=$? ns
 
-	for ns in $NS_DIR $NS_FAR; do
+	for ns in $NS_DIR $NS_FAR $NS_NEW; do
 		ip netns del "$ns" 2>/dev/null
 	done
 	(exit $status)
@@ -167,6 +167,50 @@ carries()
 		"$(cli "$HERE/peer.py" udp $SRV 7 1400)" same
 }
 
+# fits MTU: what is opened now is of that size, and what is sent arrives whole
+fits()
+{
+	carries "MTU $1"
+	same "TUN-6: MTU $1: the MSS that is offered" \
+		"$("$HERE/same.py" mss "$NS_CLI" tun0 $SRV 7)" \
+		$(($1 - (F == 4 ? 40 : 60)))
+	check "TUN-6: MTU $1: the largest packet, to the gateway and back" \
+		cli ping -n -c 1 -W 5 -M "do" \
+		-s $(($1 - (F == 4 ? 28 : 48))) $SELF
+}
+
+# set_up_in NS: configure the device, which has lost what it had
+set_up_in()
+{
+	ip -n "$1" addr add $APP4/24 dev tun0
+	ip -n "$1" addr add $APP6/64 dev tun0 nodad
+	ip -n "$1" link set tun0 up
+	ip -n "$1" route add default dev tun0
+	ip -n "$1" -6 route add default dev tun0
+}
+
+moves()
+{
+	local home=$NS_CLI
+
+	ip netns add "$NS_NEW"
+	ip -n "$NS_CLI" link set tun0 netns "$NS_NEW"
+	check "TUN-6: in another namespace: the log says so" wait_for 5 \
+		logged "tun0 is in another network namespace"
+	idles "in another namespace"
+	set_up_in "$NS_NEW"
+	NS_CLI=$NS_NEW
+	each_family carries "in another namespace"
+	ip -n "$NS_NEW" link set tun0 mtu 1400
+	wait_for 5 logged "MTU of tun0 is 1400"
+	each_family fits 1400
+	ip -n "$NS_NEW" link set tun0 mtu 1500 netns "$home"
+	NS_CLI=$home
+	set_up_in "$NS_CLI"
+	each_family carries "back again"
+	ip netns del "$NS_NEW"
+}
+
 device_changes()
 {
 	local mtu
@@ -174,8 +218,10 @@ device_changes()
 	server 7 "$HERE/peer.py" echo 7
 	for mtu in 1280 9000 1500; do
 		ip -n "$NS_CLI" link set tun0 mtu $mtu
-		each_family carries "MTU $mtu"
+		wait_for 5 logged "MTU of tun0 is $mtu"
+		each_family fits $mtu
 	done
+	moves
 	server 9001 "$HERE/peer.py" source 9001 2000000000
 	bg ip netns exec "$NS_CLI" "$HERE/peer.py" half $SRV4 9001
 	wait_for 5 counted tcp_open 1
