@@ -216,6 +216,7 @@ E2E_TESTS = \
 	tests/e2e/frag.sh \
 	tests/e2e/icmp.sh \
 	tests/e2e/loop.sh \
+	tests/e2e/nat.sh \
 	tests/e2e/plugins.sh \
 	tests/e2e/protect.sh \
 	tests/e2e/run.sh \
@@ -229,7 +230,7 @@ E2E_TESTS = \
 TESTS += $(E2E_TESTS)
 EXTRA_DIST += $(E2E_TESTS) tests/e2e/README tests/e2e/answers.py \
 	tests/e2e/datagrams.py tests/e2e/demo tests/e2e/dnspeer.py \
-	tests/e2e/exec_tty.py tests/e2e/lib.sh tests/e2e/peer.py \
+	tests/e2e/exec_tty.py tests/e2e/lib.sh tests/e2e/nat.py tests/e2e/peer.py \
 	tests/e2e/protector.py tests/e2e/raw.py tests/e2e/resolver.py \
 	tests/e2e/same.known tests/e2e/same.py tests/e2e/samedgram.py \
 	tests/e2e/sameends.py tests/e2e/samesyn.py tests/e2e/sametcp.py \
