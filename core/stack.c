@@ -168,18 +168,32 @@ static void on_err(void *arg, err_t err)
 	stack.reset = err != ERR_CLSD;
 }
 
-/* The handshake is done: from here segments may be as large as the device
- * cuts, and nothing but the app's window holds them back: a TUN loses none. */
+/* What is cut further on, by the device or by stack_out(), may be larger than
+ * what the app takes at once.  An app without a scaled window cannot have
+ * much under way: its segments do not fill it with one. */
+static uint16_t segment_size(const struct stack_conn *c, bool scaled)
+{
+	const struct tun *tun = &stack.gw->tun;
+	uint32_t most = scaled ? STACK_MSS_BIG : 16384;
+
+	if (tun->tso)
+		return (uint16_t)(scaled ? most : MAX(c->app_mss, most));
+	if (tun->csum)
+		return c->app_mss;
+	/* All packets are full ones but the last of what there was. */
+	most = MAX(most / c->app_mss, 1);
+	return (uint16_t)(MIN(most, STACK_CUT) * c->app_mss);
+}
+
+/* The handshake is done: from here nothing but the app's window holds
+ * segments back: a TUN loses none. */
 static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 {
 	struct stack_conn *c = arg;
 
 	if (err != ERR_OK || !pcb)
 		return ERR_OK;
-	if (stack.gw->tun.tso && (pcb->flags & TF_WND_SCALE))
-		pcb->mss = STACK_MSS_BIG;
-	else if (stack.gw->tun.tso)
-		pcb->mss = (u16_t)MAX(c->app_mss, 16384u);
+	pcb->mss = segment_size(c, pcb->flags & TF_WND_SCALE);
 	stack.opened = true;
 	return ERR_OK;
 }

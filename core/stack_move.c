@@ -157,9 +157,14 @@ size_t stack_peek(const struct stack_conn *c, struct iovec *v, size_t *n)
 }
 
 /* tcp_recved() counts in 16 bit and would say each part for itself: lwIP holds
- * its tongue while it believes to be in tcp_input(). */
+ * its tongue while it believes to be in tcp_input().  A window worth telling
+ * of is one that takes a segment of the app's (RFC 9293 3.8.6.2.2), not one of
+ * ours, which are larger. */
 static void tell_read(struct stack_conn *c)
 {
+	u16_t mss = c->pcb->mss;
+
+	c->pcb->mss = c->app_mss;
 	tcp_input_pcb = c->pcb;
 	while (c->unread) {
 		u16_t part = (u16_t)MIN(c->unread, 0xFFFFu);
@@ -168,6 +173,7 @@ static void tell_read(struct stack_conn *c)
 		tcp_recved(c->pcb, part);
 	}
 	tcp_input_pcb = NULL;
+	c->pcb->mss = mss;
 }
 
 void stack_consume(struct stack_conn *c, size_t len)

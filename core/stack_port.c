@@ -95,11 +95,11 @@ static struct iovec put_together(struct pbuf *p, struct pbuf *q)
 }
 
 static err_t output(struct pbuf *p, int family, const void *src,
-		    const void *dst, u8_t ttl, u8_t tos)
+		    const void *dst, u8_t tos)
 {
 	struct iovec v[STACK_IOV] SCRATCH;
 	struct stack_segment seg = {
-		.family = family, .src = src, .dst = dst, .ttl = ttl, .tos = tos
+		.family = family, .src = src, .dst = dst, .tos = tos
 	};
 	struct pbuf *q;
 	int n = STACK_IOV_FIRST;
@@ -121,16 +121,18 @@ err_t ip4_output_if(struct pbuf *p, const ip4_addr_t *src,
 		    const ip4_addr_t *dest, u8_t ttl, u8_t tos, u8_t proto,
 		    struct netif *netif)
 {
+	(void)ttl;
 	(void)proto;
 	(void)netif;
-	return output(p, 4, src, dest, ttl, tos);
+	return output(p, 4, src, dest, tos);
 }
 
 err_t ip6_output_if(struct pbuf *p, const ip6_addr_t *src,
 		    const ip6_addr_t *dest, u8_t hl, u8_t tc, u8_t nexth,
 		    struct netif *netif)
 {
+	(void)hl;
 	(void)nexth;
 	(void)netif;
-	return output(p, 6, src->addr, dest->addr, hl, tc);
+	return output(p, 6, src->addr, dest->addr, tc);
 }

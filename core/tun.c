@@ -256,7 +256,8 @@ static int write_once(struct tun *t, const struct iovec *v, int n)
 	if (t->ops.write)
 		return -t->ops.write(t->ops.arg, v, n);
 	do
-		r = writev(t->fd, v, n);
+		r = n == 1 ? write(t->fd, v->iov_base, v->iov_len) :
+			     writev(t->fd, v, n);
 	while (r < 0 && errno == EINTR);
 	return r < 0 ? errno : 0;
 }

@@ -662,7 +662,8 @@ IN_BOTH(options_are_answered_only_if_they_were_offered)
 }
 
 /* All that may be sent at once comes in segments the app can take: its MSS,
- * RFC 9293's preset without one, and never more than the MTU. */
+ * RFC 9293's preset without one, and never more than the MTU; and all of them
+ * but the last are full. */
 IN_BOTH(segments_down_are_not_larger_than_the_app_takes)
 {
 	static const struct {
@@ -671,18 +672,25 @@ IN_BOTH(segments_down_are_not_larger_than_the_app_takes)
 		{ 0, 536, 1220 }, { 536, 536, 536 },     { 1000, 1000, 1000 },
 		{ 1, 536, 536 },  { 65535, 1460, 1440 }, { 1460, 1460, 1440 },
 	};
-	static char bytes[20000];
+	static uint8_t bytes[50000];
 	struct app a;
 
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct packet_syn offer = { .mss = cases[i].mss };
+	app_pattern(bytes, 0, sizeof(bytes));
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+		uint32_t full = family == 4 ? cases[i / 2].largest4 :
+					      cases[i / 2].largest6;
+		struct packet_syn offer = { .mss = cases[i / 2].mss,
+					    .has_wscale = i & 1,
+					    .wscale = 2 };
 		struct world *w = shake(&a, family, "", &offer);
 
+		a.segments = 0;
 		CU_ASSERT_EQUAL(sluice_send(first.flow, bytes, sizeof(bytes)),
 				sizeof(bytes));
 		UNTIL(w, a.len == sizeof(bytes));
-		CU_ASSERT_EQUAL(a.largest, family == 4 ? cases[i].largest4 :
-							 cases[i].largest6);
+		CU_ASSERT_TRUE(app_has(&a, bytes, sizeof(bytes)));
+		CU_ASSERT_EQUAL(a.largest, full);
+		CU_ASSERT_EQUAL(a.segments, (sizeof(bytes) + full - 1) / full);
 		app_end(w);
 	}
 }
