@@ -171,13 +171,16 @@ EXTRA_DIST += tests/unit/packets.h tests/unit/unit.h tests/unit/world.h
 FUZZ_TARGETS = \
 	tests/fuzz/replay_conf \
 	tests/fuzz/replay_dnsmsg \
+	tests/fuzz/replay_dnstcp \
 	tests/fuzz/replay_frag \
 	tests/fuzz/replay_gateway \
 	tests/fuzz/replay_packet \
+	tests/fuzz/replay_plugin \
 	tests/fuzz/replay_relay
 
 tests_fuzz_replay_conf_SOURCES = tests/fuzz/fuzz_conf.c tests/fuzz/replay.c
 tests_fuzz_replay_dnsmsg_SOURCES = tests/fuzz/fuzz_dnsmsg.c tests/fuzz/replay.c
+tests_fuzz_replay_dnstcp_SOURCES = tests/fuzz/fuzz_dnstcp.c tests/fuzz/replay.c
 tests_fuzz_replay_frag_SOURCES = tests/fuzz/fuzz_frag.c tests/fuzz/replay.c
 tests_fuzz_replay_gateway_SOURCES = tests/fuzz/fuzz_gateway.c \
 	tests/fuzz/apps.c tests/fuzz/replay.c tests/plugins/echo.c
@@ -185,6 +188,7 @@ tests_fuzz_replay_gateway_CPPFLAGS = $(AM_CPPFLAGS) -DSLUICE_STATIC
 tests_fuzz_replay_gateway_LDFLAGS = $(AM_LDFLAGS) $(CLOCK_WRAP)
 tests_fuzz_replay_gateway_LDADD = core/libcore.la
 tests_fuzz_replay_packet_SOURCES = tests/fuzz/fuzz_packet.c tests/fuzz/replay.c
+tests_fuzz_replay_plugin_SOURCES = tests/fuzz/fuzz_plugin.c tests/fuzz/replay.c
 tests_fuzz_replay_relay_SOURCES = tests/fuzz/fuzz_relay.c tests/fuzz/replay.c \
 	$(RELAYS_SOURCES)
 tests_fuzz_replay_relay_CPPFLAGS = $(AM_CPPFLAGS) -DSLUICE_STATIC

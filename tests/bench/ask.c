@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* ask.c - DNS questions, so many under way at a time
  *
- *	ask HOST AT-A-TIME SECONDS PREFIX
+ *	ask HOST AT-A-TIME SECONDS PREFIX NAMES
  *
  * prints questions answered a second, p50 and p99 of their times in
- * microseconds, and how many were never answered.  No name is asked for
- * twice; each begins with PREFIX (see answer.c for what its letters mean).
+ * microseconds, and how many were never answered.  Names begin with PREFIX
+ * (see answer.c for what its letters mean); there are so many of them, or
+ * with 0 no one is asked for twice.
  */
 #include <poll.h>
 #include <stdbool.h>
@@ -21,6 +22,7 @@
 static struct {
 	int fd;
 	const char *prefix;
+	uint32_t names;
 	double sent[IDS]; /* 0: nobody waits for it */
 	uint32_t next, oldest, waiting, lost, done;
 	double *us;
@@ -30,7 +32,8 @@ static struct {
 static size_t question(unsigned char *msg, uint32_t number)
 {
 	char label[64];
-	int n = snprintf(label, sizeof(label), "%s%08x", ask.prefix, number);
+	int n = snprintf(label, sizeof(label), "%s%08x", ask.prefix,
+			 ask.names ? number % ask.names : number);
 
 	memset(msg, 0, HEADER);
 	msg[0] = (unsigned char)(number >> 8);
@@ -124,12 +127,13 @@ int main(int argc, char **argv)
 	double start, took, seconds;
 	uint32_t at_a_time, n;
 
-	if (argc != 5)
-		errx(2, "usage: ask HOST AT-A-TIME SECONDS PREFIX");
+	if (argc != 6)
+		errx(2, "usage: ask HOST AT-A-TIME SECONDS PREFIX NAMES");
 	to = bench_resolve(argv[1], "53");
 	at_a_time = (uint32_t)atoi(argv[2]);
 	seconds = atof(argv[3]);
 	ask.prefix = argv[4];
+	ask.names = (uint32_t)atoi(argv[5]);
 	ask.us = calloc(TIMES, sizeof(*ask.us));
 	if (!ask.us || at_a_time < 1 || at_a_time > MANY / 2)
 		errx(2, "from 1 to %u at a time", MANY / 2);

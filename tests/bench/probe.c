@@ -4,7 +4,9 @@
  *	probe pingpong tcp|udp HOST PORT COUNT     p50 and p99, microseconds
  *	probe connects HOST PORT AT-A-TIME SECONDS connections a second
  *	probe udp up|down HOST PORT SIZE RATE MS   sent, received, microseconds
- *	probe hold HOST PORT COUNT                 open, and wait for stdin
+ *	probe hold tcp|udp HOST PORT COUNT         open, and wait for stdin
+ *	probe fill HOST PORT                       write until nothing moves
+ *	probe doze HOST PORT                       connect, and do not read
  *
  * serve.c is the other side.
  */
@@ -202,19 +204,46 @@ static void udp(int up, const struct bench_addr *to, uint32_t size,
 	printf("%u %u %u\n", sent, got, us);
 }
 
-static void hold(const struct bench_addr *to, int count)
+/* Says that it is ready, and stays so until it is told to end. */
+static void stay(int ready)
 {
-	bench_many_files();
-	for (int i = 0; i < count; i++) {
-		int fd = bench_connect(to, SOCK_STREAM);
-		char c = BENCH_ECHO;
-
-		if (send(fd, &c, 1, 0) != 1 || recv(fd, &c, 1, 0) != 1)
-			err(1, "connection %d", i);
-	}
-	printf("%d\n", count);
+	printf("%d\n", ready);
 	fflush(stdout);
 	getchar();
+}
+
+static void hold(int type, const struct bench_addr *to, int count)
+{
+	struct timeval second = { .tv_sec = 1 };
+
+	bench_many_files();
+	for (int i = 0; i < count; i++) {
+		int fd = bench_connect(to, type), tries = 3;
+		char c = BENCH_ECHO;
+
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second,
+			   sizeof(second));
+		do {
+			if (send(fd, &c, 1, 0) != 1 || !tries--)
+				err(1, "%d", i);
+		} while (recv(fd, &c, 1, 0) != 1);
+	}
+	stay(count);
+}
+
+/* Whose other side does not read: as much as goes, until a second went by
+ * without a byte.  Or, without filling it, one that does not read itself. */
+static void one(const struct bench_addr *to, int fill)
+{
+	static const char zeros[65536];
+	struct pollfd p = { .events = POLLOUT };
+
+	p.fd = bench_connect(to, SOCK_STREAM);
+	while (fill && poll(&p, 1, 1000) > 0)
+		if (send(p.fd, zeros, sizeof(zeros), MSG_DONTWAIT) < 0 &&
+		    errno != EAGAIN)
+			err(1, "send");
+	stay(1);
 }
 
 int main(int argc, char **argv)
@@ -233,9 +262,14 @@ int main(int argc, char **argv)
 		to = bench_resolve(argv[3], argv[4]);
 		udp(!strcmp(argv[2], "up"), &to, (uint32_t)atoi(argv[5]),
 		    (uint32_t)atoi(argv[6]), (uint32_t)atoi(argv[7]));
-	} else if (!strcmp(what, "hold") && argc == 5) {
+	} else if (!strcmp(what, "hold") && argc == 6) {
+		to = bench_resolve(argv[3], argv[4]);
+		hold(strcmp(argv[2], "udp") ? SOCK_STREAM : SOCK_DGRAM, &to,
+		     atoi(argv[5]));
+	} else if ((!strcmp(what, "fill") || !strcmp(what, "doze")) &&
+		   argc == 4) {
 		to = bench_resolve(argv[2], argv[3]);
-		hold(&to, atoi(argv[4]));
+		one(&to, !strcmp(what, "fill"));
 	} else {
 		errx(2, "usage: see the top of probe.c");
 	}

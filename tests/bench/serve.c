@@ -4,16 +4,28 @@
  *	serve PORT ADDRESS...
  *
  * TCP on PORT: sends everything back.  TCP on PORT+1: sends one byte and
- * closes, first, so that the client has no TIME_WAIT.  UDP on PORT: sends
- * back, counts, or sends, as the datagram asks for, from the address it was
- * sent to: each has a socket.
+ * closes, first, so that the client has no TIME_WAIT.  PORT+2 never reads,
+ * PORT+3 never stops to write.  UDP on PORT: sends back, counts, or sends, as
+ * the datagram asks for, from the address it was sent to: each has a socket.
  */
-#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "bench.h"
 
-enum { ECHO, ONCE, CONNECTION, CONNECTION_ONCE, DGRAM };
+/* What a descriptor is: that of a listener is one less than that of what it
+ * accepts. */
+enum {
+	ECHO,
+	CONNECTION,
+	ONCE,
+	CONNECTION_ONCE,
+	SLEEP,
+	CONNECTION_SLEEP,
+	FLOOD,
+	CONNECTION_FLOOD,
+	DGRAM
+};
 
 static int epoll;
 static uint32_t run, run_count;
@@ -24,6 +36,10 @@ static void watch(int fd, uint32_t what)
 				 .data.u64 = (uint64_t)what << 32 |
 					     (uint32_t)fd };
 
+	if (what == CONNECTION_SLEEP)
+		e.events = EPOLLRDHUP;
+	if (what == CONNECTION_FLOOD)
+		e.events = EPOLLOUT | EPOLLRDHUP;
 	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) < 0)
 		err(1, "epoll_ctl");
 }
@@ -48,6 +64,15 @@ static void answer(int fd, int once)
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0 || write(fd, buf, (size_t)n) != n || once)
+		close(fd);
+}
+
+static void flood(int fd, uint32_t events)
+{
+	static const char zeros[65536];
+
+	if (events & ~(uint32_t)EPOLLOUT ||
+	    (write(fd, zeros, sizeof(zeros)) < 0 && errno != EAGAIN))
 		close(fd);
 }
 
@@ -116,56 +141,68 @@ static void dgrams(int fd)
 	}
 }
 
-static void serve(const char *addr, const char *port, const char *next)
+static void serve(const char *addr, int port)
 {
-	struct bench_addr a = bench_resolve(addr, port);
-	int fd = bench_bind(&a, SOCK_DGRAM);
+	static const uint32_t kinds[] = { ECHO, ONCE, SLEEP, FLOOD };
+	struct bench_addr a;
+	char text[16];
+	int fd;
 
+	for (int i = 0; i < 4; i++) {
+		snprintf(text, sizeof(text), "%d", port + i);
+		a = bench_resolve(addr, text);
+		watch(bench_bind(&a, SOCK_STREAM | SOCK_NONBLOCK), kinds[i]);
+	}
+	snprintf(text, sizeof(text), "%d", port);
+	a = bench_resolve(addr, text);
+	fd = bench_bind(&a, SOCK_DGRAM);
 	bench_big_buffer(fd);
 	watch(fd, DGRAM);
-	watch(bench_bind(&a, SOCK_STREAM | SOCK_NONBLOCK), ECHO);
-	a = bench_resolve(addr, next);
-	watch(bench_bind(&a, SOCK_STREAM | SOCK_NONBLOCK), ONCE);
+}
+
+static void handle(int fd, uint32_t what, uint32_t events)
+{
+	switch (what) {
+	case ECHO:
+	case ONCE:
+	case SLEEP:
+	case FLOOD:
+		accept_all(fd, what + 1);
+		break;
+	case CONNECTION:
+	case CONNECTION_ONCE:
+		answer(fd, what == CONNECTION_ONCE);
+		break;
+	case CONNECTION_SLEEP: /* it left */
+		close(fd);
+		break;
+	case CONNECTION_FLOOD:
+		flood(fd, events);
+		break;
+	case DGRAM:
+		dgrams(fd);
+		break;
+	}
 }
 
 int main(int argc, char **argv)
 {
-	char next[16];
-
 	if (argc < 3)
 		errx(2, "usage: serve PORT ADDRESS...");
 	bench_many_files();
-	snprintf(next, sizeof(next), "%d", atoi(argv[1]) + 1);
+	signal(SIGPIPE, SIG_IGN);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0)
 		err(1, "epoll_create1");
 	for (int i = 2; i < argc; i++)
-		serve(argv[i], argv[1], next);
+		serve(argv[i], atoi(argv[1]));
 
 	for (;;) {
 		struct epoll_event e[64];
 		int n = epoll_wait(epoll, e, 64, -1);
 
-		for (int i = 0; i < n; i++) {
-			int fd = (int)(uint32_t)e[i].data.u64;
-
-			switch (e[i].data.u64 >> 32) {
-			case ECHO:
-				accept_all(fd, CONNECTION);
-				break;
-			case ONCE:
-				accept_all(fd, CONNECTION_ONCE);
-				break;
-			case CONNECTION:
-				answer(fd, 0);
-				break;
-			case CONNECTION_ONCE:
-				answer(fd, 1);
-				break;
-			case DGRAM:
-				dgrams(fd);
-				break;
-			}
-		}
+		for (int i = 0; i < n; i++)
+			handle((int)(uint32_t)e[i].data.u64,
+			       (uint32_t)(e[i].data.u64 >> 32), e[i].events);
 	}
 }
