@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 #
-# seeds.py DIR: the first inputs of fuzz_packet, fuzz_frag, fuzz_gateway and
-# fuzz_relay, written to DIR/packet and so on.  What fuzzing finds is added to
+# seeds.py DIR: the first inputs of fuzz_packet, fuzz_frag, fuzz_gateway,
+# fuzz_relay, fuzz_dnstcp and fuzz_plugin, written to DIR/packet and so on.  What fuzzing finds is added to
 # these by hand.
 
 import os
@@ -208,9 +208,65 @@ def relays():
             rec(15, 0, 0, 11 - 8 * app, 0, 0, 0, 1, 1)
 
 
+def streams():
+    def whole(stream, *events):
+        return struct.pack("!H", len(stream)) + stream + bytes(events)
+
+    def message(size, fill=113):
+        return struct.pack("!H", size) + bytes([fill]) * size
+
+    some, much, room, reply, end, late = 0, 17 << 3, 3 | 17 << 3, 4, 5, 6
+    many = b"".join(message(12 + i) for i in range(40))
+    yield "one", whole(message(30), much, room, reply, end)
+    yield "bytes", whole(message(30) * 2, *[some] * 64, room, reply, reply)
+    yield "many", whole(many, much, room, *[reply] * 40, end)
+    yield "pieces", whole(many, *[5 << 3] * 50, room, *[reply | 8] * 40, end)
+    yield "at-once", whole(many, 7 | 8, room, much, end)
+    yield "large", whole(many, 7 | 16, much, *[reply] * 9, 3 | 80, reply, room,
+                         room, reply, late, late, late, late, late)
+    yield "short", whole(message(30) + message(11) + message(30), much, room)
+    yield "empty", whole(message(0), much)
+    yield "cut", whole(message(30)[:20], much, end)
+    yield "longest", whole(message(60000), *[9 << 3] * 120, room, reply, end)
+    yield "flood", whole(message(12) * 300, much, room, *[reply] * 20, much,
+                         end)
+    yield "idle", whole(message(30), much, reply, late, late, late, late)
+
+
+def tables():
+    def rec(part, field, value):
+        return struct.pack("!BBH", part | (128 if value > 65535 else 0), field,
+                           value >> 16 if value > 65535 else value)
+
+    yield "whole", rec(5, 0x20, 5) + rec(5, 0x30, 6)
+    yield "magic", rec(0, 0, 1)
+    yield "other-major", rec(0, 1, 0x630000)
+    yield "newer", rec(0, 2, 99)
+    for size in 0, 4, 40, 104, 4096, 65535:
+        yield "size-%d" % size, rec(0, 3, size)
+        yield "flow-%d" % size, rec(1, 0, size)
+    yield "stride", rec(0, 4, 48)
+    yield "stride-big", rec(0, 4, 1032)
+    yield "bytes", rec(0, 5, 8)
+    yield "no-name", rec(0, 6, 0)
+    yield "no-class", b"".join(rec(0, 11 + i, 0) for i in range(4))
+    yield "only-dns", rec(0, 11, 0) + rec(0, 13, 0) + rec(0, 14, 0) + \
+        rec(0, 10, 0)
+    yield "no-functions", b"".join(rec(i, 4 if i == 1 else 2, 0)
+                                   for i in range(1, 5))
+    yield "flow-state", rec(1, 2, 65535)
+    for field in range(7):
+        yield "option-%d" % field, rec(5, 0x20, 5) + rec(5, field, 0) + \
+            rec(5, 0x10 | field, 65535)
+    yield "twice", rec(5, 0x20, 2)
+    yield "no-end", rec(5, 0x40, 5) + rec(5, 0x43, 2)
+    yield "letters", rec(6, 1, 65) + rec(6, 3, 10)
+
+
 def main(top):
     for target, seeds in ("packet", packets()), ("frag", frags()), \
-            ("gateway", gateways()), ("relay", relays()):
+            ("gateway", gateways()), ("relay", relays()), \
+            ("dnstcp", streams()), ("plugin", tables()):
         folder = os.path.join(top, target)
         os.makedirs(folder, exist_ok=True)
         for name, data in seeds:
