@@ -36,10 +36,28 @@ EXTRA_LTLIBRARIES += plugins/dns-upstream.la
 plugins_dns_upstream_la_SOURCES = \
 	plugins/dns-upstream/ask.c \
 	plugins/dns-upstream/ask.h \
+	plugins/dns-upstream/cache.c \
+	plugins/dns-upstream/cache.h \
 	plugins/dns-upstream/dns-upstream.c \
+	plugins/dns-upstream/frame.c \
+	plugins/dns-upstream/group.c \
+	plugins/dns-upstream/group.h \
+	plugins/dns-upstream/msg.c \
+	plugins/dns-upstream/msg.h \
+	plugins/dns-upstream/question.c \
+	plugins/dns-upstream/question.h \
+	plugins/dns-upstream/reply.c \
 	plugins/dns-upstream/servers.c \
 	plugins/dns-upstream/servers.h \
-	plugins/dns-upstream/wire.c
+	plugins/dns-upstream/stamp.c \
+	plugins/dns-upstream/stream.c \
+	plugins/dns-upstream/stream.h \
+	plugins/dns-upstream/try.c \
+	plugins/dns-upstream/try.h \
+	plugins/dns-upstream/udp.c \
+	plugins/dns-upstream/upstream.h \
+	plugins/dns-upstream/url.c \
+	plugins/dns-upstream/url.h
 plugins_dns_upstream_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(dns_upstream_CPPFLAGS)
 plugins_dns_upstream_la_LDFLAGS = -module $(dns_upstream_LDFLAGS)
 

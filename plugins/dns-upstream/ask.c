@@ -1,44 +1,42 @@
 /* SPDX-License-Identifier: MIT */
-/* ask.c - one query on its way to the servers
+/* ask.c - a question that servers are asked
  *
- *	begin -> dialling --fd--> waiting --answer--> answered
- *	           ^  |              |
- *	           |  +--- error ----+---- try-timeout: the next server
- *	           +-----------------+---- truncated: the same by TCP
- *	                             +---- timeout, nobody left: SERVFAIL
+ *	begin --> trying --good answer--> all who wait are answered
+ *	           |  ^ |
+ *	           |  | +-- try-timeout, error, refusal: the next server
+ *	           |  +---- truncated: the same by TCP
+ *	           +------- timeout, nobody left: the poor answer there is,
+ *	                    a stale one, or SERVFAIL
  *
- * Each try has a connected socket to itself, on a port the kernel chose, and a
- * fresh random id: a stranger has to guess both, and what comes is looked at
- * only if it answers this very question.  What does not is as if it had not
- * come.
+ * The same question is under way once: who asks it meanwhile waits with the
+ * first.  Two tries at most are open: in a race both are asked from the
+ * start; else the second place is for a server that was down and is probed.
  *
- * A dial cannot be called back, so an ask is either dialling (and then
- * dialled() will come for it) or in the list of those waiting; the dial's
- * time limit is that of the try.
+ * With an old answer at hand nobody waits longer than 1.8 s (RFC 8767, 5):
+ * then that is given, and the ask goes on for the cache alone.
  */
 #include "ask.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#define TICK_MS      100
-#define READS_A_TURN 16   /* of one socket: a flood waits its turn */
-#define FREE_MAX     1024 /* asks kept for the next query */
-#define SERVFAIL     2
-#define NOTIMP       4
-#define REFUSED      5
+#define STALE_MS  1800 /* RFC 8767, 5: the client response timer */
+#define FREE_MAX  256  /* asks kept for the next question */
+#define AHEAD_MAX 64   /* asks that nobody waits for yet, at a time */
 
-static void next_try(struct ask *a);
+static struct ask **bucket(struct upstream *up, uint64_t hash)
+{
+	return &up->table[hash & up->mask];
+}
 
-struct ask *ask_new(struct upstream *up)
+static struct ask *ask_new(struct upstream *up)
 {
 	struct ask *a = up->free;
 
 	if (a) {
-		up->free = a->next;
+		up->free = a->same;
 		up->free_n--;
 	} else {
 		a = malloc(sizeof(*a));
@@ -47,334 +45,491 @@ struct ask *ask_new(struct upstream *up)
 	}
 	memset(a, 0, sizeof(*a));
 	a->up = up;
-	a->fd = -1;
+	TAILQ_INSERT_TAIL(&up->asks, a, node);
+	up->asks_n++;
 	return a;
 }
 
-void ask_free(struct ask *a)
+/* Out of the table, its tries ended; who waits has been told. */
+static void ask_end(struct ask *a)
 {
 	struct upstream *up = a->up;
+	struct ask **at;
 
-	free(a->poor.p);
+	for (int i = 0; i < ASK_TRIES; i++)
+		try_end(&a->tries[i]);
+	if (!a->alone) {
+		at = bucket(up, a->question.hash);
+		while (*at != a)
+			at = &(*at)->same;
+		*at = a->same;
+	}
+	TAILQ_REMOVE(&up->asks, a, node);
+	if (a->in_stale)
+		TAILQ_REMOVE(&up->stale, a, stale_node);
+	up->asks_n--;
+	up->prefetches -= a->prefetch;
+	free(a->poor);
 	if (up->free_n >= FREE_MAX) {
 		free(a);
 		return;
 	}
-	a->next = up->free;
+	a->same = up->free;
 	up->free = a;
 	up->free_n++;
 }
 
-static void wait_no_more(struct ask *a)
+void ask_free_all(struct upstream *up)
 {
-	*a->link = a->next;
-	if (a->next)
-		a->next->link = a->link;
-	a->fd = -1;
+	struct ask *a;
+
+	while ((a = up->free)) {
+		up->free = a->same;
+		free(a);
+	}
 }
 
-/* Out of the list, socket closed: before the next try or the end. */
-static void close_try(struct ask *a)
+static void keep_poor(struct ask *a, const uint8_t *msg, size_t len)
 {
-	if (a->fd < 0)
-		return;
-	sluice_watch(a->up->ctx, a->fd, 0, NULL, NULL);
-	close(a->fd);
-	wait_no_more(a);
-	free(a->body.p);
-	a->body.p = NULL;
-	a->sent = a->got = 0;
+	free(a->poor);
+	a->poor_len = len;
+	a->poor = malloc(len);
+	if (a->poor)
+		memcpy(a->poor, msg, len);
 }
 
-/* The end: with what q was answered, or without an answer. */
-static void finish(struct ask *a, int verdict)
+/* The server is there, but cannot: perhaps another can. */
+static bool is_unable(const uint8_t *msg)
 {
-	struct sluice_query *q = a->query;
+	return MSG_RCODE(msg) == MSG_SERVFAIL ||
+	       MSG_RCODE(msg) == MSG_REFUSED || MSG_RCODE(msg) == MSG_NOTIMP;
+}
 
-	close_try(a);
-	ask_free(a);
-	sluice_query_resolve(q, verdict);
+/* What was kept of an answer that is none. */
+static void forget(struct ask *a)
+{
+	struct cache *c = &a->up->cache;
+	struct cache_entry *e =
+		cache_find(c, &a->question, sluice_now(a->up->ctx));
+
+	if (e)
+		cache_drop(c, e);
+}
+
+/* A good answer, or the best there is; false: the core says it is none.
+ * Old data are better than an error (RFC 8767, 5). */
+static bool deliver(struct ask *a, uint8_t *msg, size_t len)
+{
+	struct msg_answer answer = { .p = msg, .len = len };
+	struct msg m;
+
+	if (!msg_read(&m, msg, len))
+		return false;
+	if (!a->verbatim)
+		msg_strip(msg, &m, &answer);
+	if (!is_unable(msg) || !reply_stale(a, true)) {
+		if (m.question && !a->verbatim)
+			reply_keep(a, &answer, msg);
+		if (!reply_all(a, &answer)) {
+			if (!a->alone)
+				forget(a);
+			return false;
+		}
+	}
+	ask_end(a);
+	return true;
 }
 
 /* Nobody is left to ask, or no time. */
 static void give_up(struct ask *a)
 {
-	if (!a->poor.p || sluice_answer(a->query, a->poor.p, a->poor.len))
-		sluice_block(a->query, SLUICE_BLOCK_SERVFAIL);
-	finish(a, SLUICE_TAKE);
+	if (a->poor && deliver(a, a->poor, a->poor_len))
+		return;
+	if (!reply_stale(a, true))
+		reply_failure(a);
+	ask_end(a);
 }
 
-static void keep_poor(struct ask *a, const uint8_t *msg, size_t len)
-{
-	free(a->poor.p);
-	a->poor.len = len;
-	a->poor.p = malloc(len);
-	if (a->poor.p)
-		memcpy(a->poor.p, msg, len);
-}
+/* ------------------------------------------------------------------- tries */
 
-static struct server *server_of(struct ask *a)
+static void note_failure(struct ask *a, struct server *s, uint64_t began,
+			 const char *why)
 {
-	struct servers *s = &a->up->servers;
-
-	return a->generation == s->generation ? &s->v[a->at] : NULL;
-}
-
-static void note_failure(struct ask *a, const char *why)
-{
-	struct server *s = server_of(a);
 	struct upstream *up = a->up;
-	char text[SERVER_TEXT];
+	char text[URL_TEXT];
 
-	if (s && server_failed(s, a->try_ms, sluice_now(up->ctx)))
-		sluice_log(up->ctx, 4, "%s: %s", server_text(s, text), why);
+	url_text(&s->url, text);
+	snprintf(a->why, sizeof(a->why), "%.60s: %s", text, why);
+	if (server_failed(s, began, sluice_now(up->ctx)))
+		sluice_log(up->ctx, 4, "%s: %s", text, why);
 }
 
-static void note_success(struct ask *a)
+static void note_success(struct upstream *up, struct server *s)
 {
-	struct server *s = server_of(a);
-	struct upstream *up = a->up;
-	char text[SERVER_TEXT];
+	char text[URL_TEXT];
 
-	if (s && server_worked(s, sluice_now(up->ctx)))
+	if (server_worked(s, sluice_now(up->ctx)))
 		sluice_log(up->ctx, 6, "%s: answers again",
-			   server_text(s, text));
+			   url_text(&s->url, text));
 }
 
-static int dial(struct ask *a, uint8_t proto);
-
-static bool all_tried(const struct ask *a)
+/* Transfers have no form for UDP (RFC 5936, 4.2). */
+static uint8_t kind_for(const struct ask *a, const struct server *s)
 {
-	return a->tried == (1u << a->up->servers.n) - 1;
+	uint16_t type = question_type(&a->question);
+
+	if (s->url.kind != URL_UDP)
+		return s->url.kind;
+	return type == MSG_IXFR || type == MSG_AXFR ||
+			       (a->verbatim &&
+				sluice_query_info(a->waiters->query)->msg_len >
+					MSG_EDNS) ?
+		       URL_TCP :
+		       URL_UDP;
 }
 
-/* True: it was for us, and a may be gone. */
-static bool answered(struct ask *a, const uint8_t *msg, size_t len)
+static const char *why_not(int err)
 {
-	bool unable;
+	return err == -ELOOP ? "the way there is through us" : strerror(-err);
+}
 
-	if (!wire_is_answer(a, msg, len))
+/* Ask server i in this place.  False: it cannot be asked at all. */
+static bool start(struct ask *a, struct try *t, int i, bool probe)
+{
+	struct server *s = a->group->servers.v[i];
+	int err;
+
+	a->tried |= 1u << i;
+	err = try_begin(t, a, s, kind_for(a, s));
+	if (err) {
+		note_failure(a, s, sluice_now(a->up->ctx), why_not(err));
 		return false;
-	note_success(a);
-	if (TC(msg) && a->proto == SLUICE_UDP) {
-		keep_poor(a, msg, len);
-		close_try(a);
-		if (dial(a, SLUICE_TCP) < 0)
-			next_try(a);
-		return true;
 	}
-	/* The server is there, but cannot: perhaps another can. */
-	unable = RCODE(msg) == SERVFAIL || RCODE(msg) == REFUSED ||
-		 RCODE(msg) == NOTIMP;
-	if (unable && !all_tried(a)) {
-		keep_poor(a, msg, len);
-		close_try(a);
-		next_try(a);
-		return true;
-	}
-	if (sluice_answer(a->query, msg, len))
-		return false;
-	finish(a, SLUICE_TAKE);
+	t->probe = probe;
 	return true;
 }
 
-static void try_failed(struct ask *a, const char *why)
+static struct try *free_try(struct ask *a, int *busy)
 {
-	note_failure(a, why);
-	close_try(a);
-	next_try(a);
-}
+	struct try *t = NULL;
 
-static void udp_event(void *arg, int fd, uint32_t events)
-{
-	struct ask *a = arg;
-	struct upstream *up = a->up;
-
-	(void)events;
-	for (int i = 0; i < READS_A_TURN; i++) {
-		ssize_t n = recv(fd, up->buf, sizeof(up->buf), MSG_DONTWAIT);
-
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		if (n < 0) {
-			try_failed(a, strerror(errno));
-			return;
-		}
-		if (answered(a, up->buf, (size_t)n))
-			return;
+	*busy = 0;
+	for (int i = 0; i < ASK_TRIES; i++) {
+		if (!a->tries[i].ask)
+			t = &a->tries[i];
+		else if (!a->tries[i].probe)
+			++*busy;
 	}
+	return t;
 }
 
-static void tcp_event(void *arg, int fd, uint32_t events)
+/* One that is down gets the question too, so that nobody waits to see. */
+static void probe(struct ask *a)
 {
-	struct ask *a = arg;
-	struct upstream *up = a->up;
-	int r = 0;
-
-	if (events & SLUICE_WATCH_WRITE) {
-		r = wire_send_tcp(a);
-		if (r > 0)
-			r = sluice_watch(up->ctx, fd, SLUICE_WATCH_READ,
-					 tcp_event, a);
-	}
-	if (r >= 0 && events & ~SLUICE_WATCH_WRITE)
-		r = wire_read_tcp(a);
-	if (r < 0) {
-		try_failed(a, strerror(-r));
-		return;
-	}
-	if (a->got < 2 || a->got < a->body.len + 2)
-		return;
-	if (!answered(a, a->body.p, a->body.len))
-		try_failed(a, "answers something else");
-}
-
-static void tick(void *arg);
-
-static void wait_for(struct ask *a)
-{
-	struct upstream *up = a->up;
-
-	a->link = &up->waiting;
-	a->next = up->waiting;
-	if (a->next)
-		a->next->link = &a->next;
-	up->waiting = a;
-	if (!up->timer)
-		up->timer = sluice_timer(up->ctx, TICK_MS, tick, up);
-}
-
-static int begin_udp(struct ask *a)
-{
-	int err = wire_send_udp(a);
-
-	if (err)
-		return err;
-	return sluice_watch(a->up->ctx, a->fd, SLUICE_WATCH_READ, udp_event, a);
-}
-
-static void dialled(void *arg, int fd)
-{
-	struct ask *a = arg;
-	struct upstream *up = a->up;
-	int err;
-
-	if (fd == -ECANCELED || up->stopping) {
-		if (fd >= 0)
-			close(fd);
-		finish(a, SLUICE_DROP);
-		return;
-	}
-	if (fd < 0) {
-		a->timed_out |= fd == -ETIMEDOUT;
-		try_failed(a, fd == -ELOOP ? "the way there is through us" :
-					     strerror(-fd));
-		return;
-	}
-	a->fd = fd;
-	wait_for(a);
-	if (a->proto == SLUICE_TCP)
-		err = sluice_watch(up->ctx, fd,
-				   SLUICE_WATCH_READ | SLUICE_WATCH_WRITE,
-				   tcp_event, a);
-	else
-		err = begin_udp(a);
-	if (err)
-		try_failed(a, strerror(-err));
-}
-
-static int dial(struct ask *a, uint8_t proto)
-{
-	struct upstream *up = a->up;
-	const struct server *s = server_of(a);
-	uint64_t now = sluice_now(up->ctx);
-	struct sluice_dial d = {
-		.size = sizeof(d),
-		.proto = proto,
-		.done = dialled,
-		.arg = a,
-	};
-
-	if (!s || now >= a->end_ms)
-		return -ETIMEDOUT;
-	a->proto = proto;
-	a->try_ms = now;
-	a->try_end_ms = now + (uint64_t)up->options->try_timeout;
-	if (a->try_end_ms > a->end_ms)
-		a->try_end_ms = a->end_ms;
-	d.to = s->addr;
-	d.timeout_ms = (uint32_t)(a->try_end_ms - now);
-	wire_begin(a);
-	return sluice_dial(up->ctx, &d);
-}
-
-/* When all were tried it begins anew, if one of them was merely silent and
- * none had anything to say. */
-bool ask_begin(struct ask *a)
-{
-	struct servers *s = &a->up->servers;
 	uint64_t now = sluice_now(a->up->ctx);
+	int busy, i;
+	struct try *t = free_try(a, &busy);
+
+	if (!t || a->verbatim || a->bare)
+		return;
+	i = servers_probe(&a->group->servers, a->tried, now);
+	if (i >= 0)
+		start(a, t, i, true);
+}
+
+/* As many tries as there should be.  When all were tried it begins anew, if
+ * one of them was merely silent and none had anything to say.  False: nobody
+ * is left, or no time. */
+static bool go_on(struct ask *a)
+{
+	struct servers *s = &a->group->servers;
+	uint64_t now = sluice_now(a->up->ctx);
+	int want = a->up->options->mode == MODE_RACE ? 2 : 1, busy, i;
+	struct try *t;
 
 	if (a->generation != s->generation) {
 		a->generation = s->generation;
 		a->tried = 0;
 	}
 	while (now < a->end_ms) {
-		a->at = servers_pick(s, a->tried, now);
-		if (a->at < 0) {
-			if (!a->timed_out || a->poor.p)
-				return false;
-			a->timed_out = false;
-			a->tried = 0;
+		t = free_try(a, &busy);
+		if (!t || busy >= want)
+			break;
+		i = servers_pick(s, a->tried);
+		if (i >= 0) {
+			start(a, t, i, false);
 			continue;
 		}
-		a->tried |= 1u << a->at;
-		if (!dial(a,
-			  wire_wants_tcp(a) ? SLUICE_TCP : s->v[a->at].proto))
-			return true;
+		if (busy || !a->timed_out || a->poor)
+			break;
+		a->timed_out = false;
+		a->tried = 0;
 	}
-	return false;
+	free_try(a, &busy);
+	if (busy && s->n > 1)
+		probe(a);
+	return busy || a->tries[0].ask || a->tries[1].ask;
 }
 
-static void next_try(struct ask *a)
+static void next(struct ask *a)
 {
-	if (!ask_begin(a))
+	if (!go_on(a))
 		give_up(a);
 }
 
-static void tick(void *arg)
+static bool all_tried(const struct ask *a)
 {
-	struct upstream *up = arg;
-	uint64_t now = sluice_now(up->ctx);
-	struct ask *late = NULL, *a, *next;
+	const struct servers *s = &a->group->servers;
 
-	/* The late ones first go to a list of their own: what ends one may
-	 * begin another. */
-	up->timer = NULL;
-	for (a = up->waiting; a; a = next) {
-		next = a->next;
-		if (now < a->try_end_ms)
-			continue;
-		*a->link = a->next;
-		if (a->next)
-			a->next->link = a->link;
-		a->link = &late;
-		a->next = late;
-		if (late)
-			late->link = &a->next;
-		late = a;
-	}
-	while (late) {
-		late->timed_out = true;
-		try_failed(late, "no answer");
-	}
-	if (up->waiting && !up->timer)
-		up->timer = sluice_timer(up->ctx, TICK_MS, tick, up);
+	return a->generation != s->generation || a->tried == (1u << s->n) - 1;
 }
 
-void ask_stop_all(struct upstream *up)
+/* The same server again, in the same place, otherwise. */
+static void same_again(struct ask *a, struct try *t, uint8_t kind, bool again)
 {
-	up->stopping = true;
-	while (up->waiting)
-		finish(up->waiting, SLUICE_DROP);
+	struct server *s = server_get(t->server);
+	int err;
+
+	try_end(t);
+	err = try_begin(t, a, s, kind);
+	if (err)
+		note_failure(a, s, sluice_now(a->up->ctx), why_not(err));
+	else
+		t->again = again;
+	server_put(s);
+	if (err)
+		next(a);
+}
+
+bool try_answered(struct try *t, uint8_t *msg, size_t len)
+{
+	struct ask *a = t->ask;
+	bool others = false;
+	struct msg m;
+
+	if (!msg_read(&m, msg, len) ||
+	    !msg_answers(msg, &m, a->question.bytes, a->question.len))
+		return false;
+	note_success(a->up, t->server);
+	if (MSG_TC(msg) && t->kind == URL_UDP) {
+		keep_poor(a, msg, len);
+		same_again(a, t, URL_TCP, false);
+		return true;
+	}
+	if (MSG_RCODE(msg) == MSG_FORMERR && !m.opt_at && !a->bare &&
+	    !a->verbatim) {
+		a->bare = true; /* RFC 6891, 7 */
+		same_again(a, t, t->kind, false);
+		return true;
+	}
+	for (int i = 0; i < ASK_TRIES; i++)
+		others |= &a->tries[i] != t && a->tries[i].ask;
+	if (is_unable(msg) && (others || !all_tried(a))) {
+		keep_poor(a, msg, len);
+		try_end(t);
+		next(a);
+		return true;
+	}
+	return deliver(a, msg, len);
+}
+
+void try_failed(struct try *t, const char *why, bool lost)
+{
+	struct ask *a = t->ask;
+
+	if (lost && !t->again) {
+		same_again(a, t, t->kind, true);
+		return;
+	}
+	note_failure(a, t->server, t->began, why);
+	try_end(t);
+	next(a);
+}
+
+/* -------------------------------------------------------------- beginning */
+
+static bool add_waiter(struct ask *a, struct sluice_query *query)
+{
+	struct waiter *w = a->waiters ? malloc(sizeof(*w)) : &a->first;
+
+	if (!w)
+		return false;
+	w->query = query;
+	w->next = a->waiters;
+	a->waiters = w;
+	return true;
+}
+
+static struct ask *find(struct upstream *up, const struct question *q)
+{
+	struct ask *a = *bucket(up, q->hash);
+
+	while (a && !question_equal(&a->question, q))
+		a = a->same;
+	return a;
+}
+
+/* The table is as large as what is in it; without memory for a larger one
+ * its chains grow. */
+static void table_room(struct upstream *up)
+{
+	size_t n = 2 * (up->mask + 1);
+	struct ask **table, **old = up->table, *a;
+
+	if (up->asks_n <= up->mask)
+		return;
+	table = calloc(n, sizeof(struct ask *));
+	if (!table)
+		return;
+	up->table = table;
+	up->mask = n - 1;
+	TAILQ_FOREACH(a, &up->asks, node)
+	{
+		if (a->alone)
+			continue;
+		a->same = *bucket(up, a->question.hash);
+		*bucket(up, a->question.hash) = a;
+	}
+	free(old);
+}
+
+/* What is more than a question, or about more than names, is nobody else's:
+ * it goes out as it came, or with its own options. */
+static void set_manner(struct ask *a, struct sluice_query *query,
+		       const struct msg *m)
+{
+	const uint8_t *msg = query ? sluice_query_info(query)->msg : NULL;
+	uint16_t type = question_type(&a->question);
+	const uint8_t *ecs;
+	size_t len;
+
+	if (!query) {
+		a->alone = false;
+		return;
+	}
+	a->verbatim = m->count[1] || m->count[2] ||
+		      m->count[3] > (m->opt_at ? 1 : 0) || type == MSG_IXFR ||
+		      type == MSG_AXFR;
+	ecs = a->up->options->ecs == ECS_PASS ? msg_ecs(msg, m, &len) : NULL;
+	if (ecs) {
+		memcpy(a->ecs, ecs, len);
+		a->ecs_len = (uint8_t)len;
+	}
+	a->alone = a->verbatim || a->ecs_len;
+}
+
+static void enter(struct ask *a, const struct cache_entry *e)
+{
+	struct upstream *up = a->up;
+	uint64_t now = sluice_now(up->ctx);
+
+	a->end_ms = now + (uint64_t)up->options->timeout;
+	if (!a->alone) {
+		a->same = *bucket(up, a->question.hash);
+		*bucket(up, a->question.hash) = a;
+	}
+	if (!e || a->alone || e->failure)
+		return;
+	a->stale_ms = now + STALE_MS;
+	a->in_stale = true;
+	TAILQ_INSERT_TAIL(&up->stale, a, stale_node);
+}
+
+/* Others ask the same.  After its time with an old answer, that is given at
+ * once. */
+static int join(struct ask *a, struct sluice_query *query,
+		const struct cache_entry *e)
+{
+	bool over = a->stale_ms && sluice_now(a->up->ctx) >= a->stale_ms;
+
+	if (over && e && !reply_kept(a->up, query, e))
+		return SLUICE_TAKE;
+	return add_waiter(a, query) ? SLUICE_LATER : -ENOMEM;
+}
+
+int ask_begin(struct upstream *up, struct group *g, const struct question *q,
+	      struct sluice_query *query, const struct msg *m,
+	      const struct cache_entry *e)
+{
+	struct ask *a;
+
+	if (!query && up->prefetches >= AHEAD_MAX)
+		return SLUICE_DROP;
+	table_room(up);
+	a = ask_new(up);
+	if (!a)
+		return -ENOMEM;
+	a->group = g;
+	a->question = *q;
+	a->prefetch = !query;
+	up->prefetches += a->prefetch;
+	a->alone = true;
+	set_manner(a, query, m);
+	if (!a->alone) {
+		struct ask *other = find(up, q);
+
+		if (other) {
+			a->alone = true;
+			ask_end(a);
+			return query ? join(other, query, e) : SLUICE_DROP;
+		}
+	}
+	enter(a, e);
+	if (query)
+		add_waiter(a, query);
+	a->starting = true;
+	if (go_on(a)) {
+		a->starting = false;
+		return SLUICE_LATER;
+	}
+	give_up(a);
+	return SLUICE_TAKE;
+}
+
+/* -------------------------------------------------------------------- time */
+
+void ask_tick(struct upstream *up)
+{
+	uint64_t now = sluice_now(up->ctx);
+	uint64_t limit = (uint64_t)up->options->try_timeout;
+	struct ask *a;
+	struct try *t;
+
+	while ((a = TAILQ_FIRST(&up->asks)) && now >= a->end_ms) {
+		for (int i = 0; i < ASK_TRIES; i++) {
+			t = &a->tries[i];
+			if (!t->ask)
+				continue;
+			a->timed_out = true;
+			note_failure(a, t->server, t->began, "no answer");
+		}
+		give_up(a);
+	}
+	while ((t = TAILQ_FIRST(&up->tries)) && now >= t->began + limit) {
+		t->ask->timed_out = true;
+		try_failed(t, "no answer", false);
+	}
+	while ((a = TAILQ_FIRST(&up->stale)) && now >= a->stale_ms) {
+		TAILQ_REMOVE(&up->stale, a, stale_node);
+		a->in_stale = false;
+		reply_stale(a, false);
+	}
+}
+
+void ask_stop(struct upstream *up)
+{
+	struct ask *a;
+	struct waiter *w;
+
+	while ((a = TAILQ_FIRST(&up->asks))) {
+		while ((w = a->waiters)) {
+			struct sluice_query *q = w->query;
+
+			a->waiters = w->next;
+			if (w != &a->first)
+				free(w);
+			sluice_query_resolve(q, SLUICE_DROP);
+		}
+		ask_end(a);
+	}
 }

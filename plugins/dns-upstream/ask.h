@@ -1,80 +1,68 @@
 /* SPDX-License-Identifier: MIT */
-/* ask.h - one query on its way to the servers of dns-upstream
- *
- *	dns-upstream.c	the plugin: options, queries
- *	ask.c		whom to ask, for how long
- *	wire.c		what goes over the sockets
- *	servers.c	the servers
- */
+/* ask.h - a question that servers are asked, and who waits for the answer */
 #ifndef ASK_H
 #define ASK_H
 
-#include <sluice/plugin.h>
+#include "upstream.h"
 
-#include "servers.h"
+#define ASK_TRIES 2 /* at a time */
+#define ASK_ECS   24
 
-#define HEADER     12
-#define TC(msg)    ((msg)[2] & 0x02)
-#define RCODE(msg) ((msg)[3] & 0x0f)
-
-struct options {
-	const char *const *server;
-	int64_t timeout, try_timeout;
-};
-
-struct bytes {
-	uint8_t *p;
-	size_t len;
+struct waiter {
+	struct waiter *next;
+	struct sluice_query *query;
 };
 
 struct ask {
-	struct ask *next, **link; /* of those waiting, or free */
+	struct ask *same; /* in upstream.table, or free */
+	TAILQ_ENTRY(ask) node;
+	TAILQ_ENTRY(ask) stale_node;
 	struct upstream *up;
-	struct sluice_query *query;
-	uint64_t end_ms, try_ms, try_end_ms;
+	struct group *group;
+	struct question question;
+	struct waiter first, *waiters;
+	struct try tries[ASK_TRIES];
+	uint64_t end_ms, stale_ms; /* stale_ms 0: nothing stale is there */
+	bool in_stale;             /* upstream.stale: not told yet */
 	uint32_t tried, generation;
-	int at;            /* the server being asked */
-	bool timed_out;    /* one of this round did not answer */
-	uint8_t proto;     /* of this try */
-	int fd;            /* -1: dialling */
-	uint8_t head[4];   /* TCP's length, and our id */
-	uint8_t len[2];    /* of the answer by TCP */
-	struct bytes body; /* the same */
-	size_t sent, got;
-	struct bytes poor; /* the best answer until now: cut, or an error */
+	bool starting;  /* inside of the call that asks */
+	bool alone;     /* nobody may join: not in the table, not kept */
+	bool verbatim;  /* sent as it came, of its one waiter */
+	bool bare;      /* without EDNS: a server did not understand it */
+	bool prefetch;  /* nobody waited when it began */
+	bool timed_out; /* a server of this round did not answer */
+	uint8_t ecs_len;
+	uint8_t ecs[ASK_ECS];
+	char why[80]; /* the last failure, for the app's EDE */
+	/* the best answer until now: cut, or an error */
+	uint8_t *poor;
+	size_t poor_len;
 };
 
-struct upstream {
-	struct sluice_ctx *ctx;
-	const struct options *options;
-	struct servers servers;
-	struct sluice_timer *timer;
-	struct ask *waiting, *free;
-	uint32_t free_n;
-	uint16_t random[128]; /* ids not given out yet */
-	uint32_t random_n;
-	bool stopping;
-	uint8_t buf[65536];
-};
+/* Ask for q, or join those who do; e: what is known and stale, or NULL; query
+ * NULL: only to know it anew.  LATER, TAKE (it is answered already), or
+ * -ENOMEM. */
+int ask_begin(struct upstream *up, struct group *g, const struct question *q,
+	      struct sluice_query *query, const struct msg *m,
+	      const struct cache_entry *e);
+/* What is too late, and what may be answered with old data. */
+void ask_tick(struct upstream *up);
+/* The end, without an answer, of all. */
+void ask_stop(struct upstream *up);
+void ask_free_all(struct upstream *up);
 
-/* A new one, not begun yet, or NULL. */
-struct ask *ask_new(struct upstream *up);
-void ask_free(struct ask *a);
-/* Begin with the next server.  False: nobody is left, or no time. */
-bool ask_begin(struct ask *a);
-/* The end, without an answer, of all that wait. */
-void ask_stop_all(struct upstream *up);
-
-/* wire.c.  An id and the head of the message for the next try. */
-void wire_begin(struct ask *a);
-/* Is msg the answer to what was asked in this try? */
-bool wire_is_answer(const struct ask *a, const uint8_t *msg, size_t len);
-/* Must it go by TCP from the start? */
-bool wire_wants_tcp(const struct ask *a);
-/* The query as one datagram: 0 or -errno. */
-int wire_send_udp(struct ask *a);
-/* 1: all is sent, or the answer is whole in a->body; 0: not yet; -errno. */
-int wire_send_tcp(struct ask *a);
-int wire_read_tcp(struct ask *a);
+/* reply.c: the answer to all who wait (stripped, as it may be kept); false:
+ * the core says that it is none. */
+bool reply_all(struct ask *a, const struct msg_answer *answer);
+/* The same for one query that is not held, from the cache. */
+int reply_kept(struct upstream *up, struct sluice_query *q,
+	       const struct cache_entry *e);
+/* What is kept and stale to all who wait; false: there is nothing.  failed:
+ * servers are not asked again at once. */
+bool reply_stale(struct ask *a, bool failed);
+void reply_failure(struct ask *a);
+/* An answer that came (msg, which answer is of): kept, if it may be, with
+ * TTLs as they are allowed to be. */
+void reply_keep(struct ask *a, const struct msg_answer *answer, uint8_t *msg);
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* dns-upstream.c - asks plain DNS servers, by UDP and TCP
+/* dns-upstream.c - asks DNS servers, and remembers what they said
  *
- * The servers are tried in the order they are configured in: the next one
- * when one does not answer in time, at once when it cannot be reached or says
- * that it cannot.  One that was silent is left out for a while.
+ *	query --kept--> answered
+ *	  |  \--stale--> asked, and the old answer after 1.8 s
+ *	  +------------> asked
+ *
+ * Here are the options, the door for queries, and the one timer.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,46 +14,124 @@
 
 #include "ask.h"
 
-static int upstream_query(void *self, struct sluice_query *q)
+#define TABLE_MIN   64
+#define IDLE_MS     1000 /* tick when only idle connections are left */
+#define PREFETCH_OF 10   /* in the last tenth of its time */
+#define HITS_MIN    2    /* somebody asks for it again and again */
+
+static void tick(void *arg)
+{
+	struct upstream *up = arg;
+	bool busy, idle;
+
+	up->timer = NULL;
+	ask_tick(up);
+	busy = udp_sweep(up) || !TAILQ_EMPTY(&up->asks);
+	idle = stream_sweep(up);
+	if (busy || idle)
+		upstream_tick_in(up, busy ? TICK_MS : IDLE_MS);
+}
+
+void upstream_tick_in(struct upstream *up, uint32_t ms)
+{
+	uint64_t at = sluice_now(up->ctx) + ms;
+
+	if (up->timer && up->timer_ms <= at)
+		return;
+	sluice_timer_stop(up->ctx, up->timer);
+	up->timer = sluice_timer(up->ctx, ms, tick, up);
+	up->timer_ms = at;
+}
+
+/* Known well and soon too old: asked again before somebody has to wait. */
+static void prefetch(struct upstream *up, struct group *g,
+		     const struct question *q, const struct msg *m,
+		     const struct cache_entry *e, uint64_t now)
+{
+	uint64_t all = e->until_ms - e->kept_ms;
+
+	if (!up->options->prefetch || e->failure || e->hits < HITS_MIN ||
+	    now + all / PREFETCH_OF < e->until_ms)
+		return;
+	ask_begin(up, g, q, NULL, m, NULL);
+}
+
+/* From the cache.  False: it has to be asked. */
+static bool answer_kept(struct upstream *up, struct group *g,
+			const struct question *q, struct sluice_query *query,
+			const struct msg *m, struct cache_entry *e)
+{
+	uint64_t now = sluice_now(up->ctx);
+
+	if (now >= e->until_ms && now >= e->again_ms)
+		return false;
+	if (reply_kept(up, query, e)) {
+		cache_drop(&up->cache, e);
+		return false;
+	}
+	if (now < e->until_ms)
+		prefetch(up, g, q, m, e, now);
+	return true;
+}
+
+static int upstream_query(void *self, struct sluice_query *query)
 {
 	struct upstream *up = self;
+	const struct sluice_query_info *i = sluice_query_info(query);
+	struct group *g = groups_find(&up->groups, i->name);
 	uint64_t now = sluice_now(up->ctx);
-	struct ask *a;
+	struct cache_entry *e;
+	struct question q;
+	struct msg m;
 
-	if (servers_refresh(&up->servers, now))
-		sluice_log(up->ctx, 6, "%s: %u servers now", up->servers.path,
-			   up->servers.n);
-	a = ask_new(up);
-	if (!a)
-		return -ENOMEM;
-	a->query = q;
-	a->end_ms = now + (uint64_t)up->options->timeout;
-	if (ask_begin(a))
-		return SLUICE_LATER;
-	ask_free(a);
-	sluice_block(q, SLUICE_BLOCK_SERVFAIL);
-	return SLUICE_TAKE;
+	if (!msg_read(&m, i->msg, i->msg_len) || !m.question)
+		return -EBADMSG;
+	if (servers_refresh(&g->servers, now))
+		sluice_log(up->ctx, 6, "%s: %u servers now", g->servers.path,
+			   g->servers.n);
+	question_init(&q, g->index, i->msg, &m, up->key);
+	e = cache_find(&up->cache, &q, now);
+	if (e && answer_kept(up, g, &q, query, &m, e))
+		return SLUICE_TAKE;
+	if (e)
+		e = cache_find(&up->cache, &q, now);
+	return ask_begin(up, g, &q, query, &m, e);
 }
 
 static int upstream_create(struct sluice_ctx *ctx, const void *options,
 			   void **self)
 {
+	struct upstream *up = calloc(1, sizeof(*up));
 	const struct options *o = options;
-	struct upstream *up;
-	const char *wrong, *word;
+	char text[GROUP_TEXT];
+	int err;
 
-	if (!o->server[0])
-		return sluice_fail(ctx, EINVAL, "server: there is none");
-	up = calloc(1, sizeof(*up));
 	if (!up)
 		return -ENOMEM;
 	up->ctx = ctx;
 	up->options = o;
-	wrong = servers_init(&up->servers, o->server, "/etc/resolv.conf",
-			     &word);
-	if (wrong) {
+	TAILQ_INIT(&up->asks);
+	TAILQ_INIT(&up->stale);
+	TAILQ_INIT(&up->tries);
+	TAILQ_INIT(&up->udps);
+	TAILQ_INIT(&up->streams);
+	for (size_t n = 0; n < sizeof(up->key) / 2; n++)
+		((uint16_t *)up->key)[n] = try_random(up);
+	err = groups_init(&up->groups, o, text);
+	if (err) {
 		free(up);
-		return sluice_fail(ctx, EINVAL, "server %s: %s", word, wrong);
+		return sluice_fail(ctx, -err, "%s", text);
+	}
+	up->table = calloc(TABLE_MIN, sizeof(struct ask *));
+	up->mask = TABLE_MIN - 1;
+	err = up->table ? cache_init(&up->cache, (size_t)o->cache_size,
+				     (uint64_t)o->serve_stale) :
+			  -ENOMEM;
+	if (err) {
+		groups_fini(&up->groups);
+		free(up->table);
+		free(up);
+		return err;
 	}
 	*self = up;
 	return 0;
@@ -59,18 +139,22 @@ static int upstream_create(struct sluice_ctx *ctx, const void *options,
 
 static void upstream_stop(void *self)
 {
-	ask_stop_all(self);
+	struct upstream *up = self;
+
+	up->stopping = true;
+	ask_stop(up);
+	udp_stop(up);
+	stream_stop(up);
 }
 
 static void upstream_destroy(void *self)
 {
 	struct upstream *up = self;
-	struct ask *a;
 
-	while ((a = up->free)) {
-		up->free = a->next;
-		free(a);
-	}
+	ask_free_all(up);
+	cache_fini(&up->cache);
+	groups_fini(&up->groups);
+	free(up->table);
 	free(up);
 }
 
@@ -82,6 +166,24 @@ static const struct sluice_option upstream_options[] = {
 	  .help = "system (those of /etc/resolv.conf), ADDRESS, "
 		  "udp://ADDRESS:PORT or tcp://ADDRESS:PORT, in order of "
 		  "preference" },
+	{ .key = "route",
+	  .type = SLUICE_OPT_LIST,
+	  .preset = "",
+	  .offset = offsetof(struct options, route),
+	  .help = "DOMAIN... SERVER...: who is asked about these domains and "
+		  "all below; may be repeated" },
+	{ .key = "bootstrap",
+	  .type = SLUICE_OPT_LIST,
+	  .preset = "",
+	  .offset = offsetof(struct options, bootstrap),
+	  .help = "NAME ADDRESS...: where the server of that name is; may be "
+		  "repeated" },
+	{ .key = "mode",
+	  .type = SLUICE_OPT_ENUM,
+	  .preset = "failover",
+	  .offset = offsetof(struct options, mode),
+	  .help = "failover|race: one server after the other, or two at once "
+		  "and the first answer counts" },
 	{ .key = "timeout",
 	  .type = SLUICE_OPT_MS,
 	  .preset = "${dns.timeout}",
@@ -96,6 +198,62 @@ static const struct sluice_option upstream_options[] = {
 	  .max = 60000,
 	  .offset = offsetof(struct options, try_timeout),
 	  .help = "a server without an answer by then: ask the next" },
+	{ .key = "idle-timeout",
+	  .type = SLUICE_OPT_MS,
+	  .preset = "10s",
+	  .max = 3600000,
+	  .offset = offsetof(struct options, idle_timeout),
+	  .help = "a connection without questions ends after that" },
+	{ .key = "cache-size",
+	  .type = SLUICE_OPT_SIZE,
+	  .preset = "4M",
+	  .max = 1 << 30,
+	  .offset = offsetof(struct options, cache_size),
+	  .help = "memory for answers; 0: none are kept" },
+	{ .key = "cache-min-ttl",
+	  .type = SLUICE_OPT_MS,
+	  .preset = "0s",
+	  .max = 3600000,
+	  .offset = offsetof(struct options, cache_min_ttl),
+	  .help = "answers are kept for at least so long" },
+	{ .key = "cache-max-ttl",
+	  .type = SLUICE_OPT_MS,
+	  .preset = "24h",
+	  .max = 604800000,
+	  .offset = offsetof(struct options, cache_max_ttl),
+	  .help = "and at most" },
+	{ .key = "cache-negative-ttl",
+	  .type = SLUICE_OPT_MS,
+	  .preset = "1h",
+	  .max = 86400000,
+	  .offset = offsetof(struct options, cache_negative_ttl),
+	  .help = "that a name or type does not exist is kept for at most so "
+		  "long" },
+	{ .key = "cache-failure-ttl",
+	  .type = SLUICE_OPT_MS,
+	  .preset = "5s",
+	  .max = 30000,
+	  .offset = offsetof(struct options, cache_failure_ttl),
+	  .help = "that servers failed is kept for so long" },
+	{ .key = "serve-stale",
+	  .type = SLUICE_OPT_MS,
+	  .preset = "24h",
+	  .max = 604800000,
+	  .offset = offsetof(struct options, serve_stale),
+	  .help = "answers that are too old by no more than this are given "
+		  "when servers do not answer; 0: never" },
+	{ .key = "prefetch",
+	  .type = SLUICE_OPT_BOOL,
+	  .preset = "yes",
+	  .offset = offsetof(struct options, prefetch),
+	  .help = "ask again for what is asked for often before it is too "
+		  "old" },
+	{ .key = "ecs",
+	  .type = SLUICE_OPT_ENUM,
+	  .preset = "strip",
+	  .offset = offsetof(struct options, ecs),
+	  .help = "strip|pass: the client-subnet option of apps; an answer to "
+		  "one that is passed is not kept" },
 	{ .key = NULL }
 };
 
@@ -108,7 +266,7 @@ SLUICE_PLUGIN(dns_upstream) = {
 	SLUICE_HEAD,
 	.name = "dns-upstream",
 	.version = "0.1",
-	.summary = "asks plain DNS servers, by UDP and TCP",
+	.summary = "asks DNS servers, and remembers their answers",
 	.license = "MIT",
 	.options = upstream_options,
 	.options_bytes = sizeof(struct options),

@@ -1,137 +1,75 @@
 /* SPDX-License-Identifier: MIT */
-/* servers.c - the servers of dns-upstream, and which to ask next
+/* servers.c - the servers that questions of one group go to
  *
- *	works --no answer, none since--> down 10 s --> one question probes it
- *	  ^                               ^                  |          |
- *	  +---------- answer -------------+---- no answer ---+          |
- *	  +-------------------------------------------------------------+
+ *	works --no answer, none since--> down --2 s--> probed by a question
+ *	  ^                               ^            |   that another server
+ *	  +---------- answer -------------+--no answer-+   gets as well
+ *	  +--------------------------------------------+
  *
  * The order is that of the configuration, always: a server that works again
- * is the first again.
+ * is the first again.  Nobody waits for a probe; where all are down, all are
+ * asked in their order.
+ *
+ * A server stays in memory as long as somebody asks it, also when the list it
+ * was in is a new one by then.
  */
 #include "servers.h"
 
-#include <arpa/inet.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
-#define DOWN_MS  10000
-#define PROBE_MS 2000 /* others wait for so long how the probe ends */
+#define DOWN_MS  2000
 #define CHECK_MS 1000
 
-static const char *port_parse(const char *text, uint16_t *port)
+struct server *server_get(struct server *s)
 {
-	unsigned long v = 0;
-
-	if (!*text)
-		return "the port is missing";
-	for (; *text; text++) {
-		if (*text < '0' || *text > '9')
-			return "the port is no number";
-		v = v * 10 + (unsigned long)(*text - '0');
-		if (v > 65535)
-			return "the port is above 65535";
-	}
-	*port = (uint16_t)v;
-	return v ? NULL : "the port is 0";
+	s->refs++;
+	return s;
 }
 
-static const char *ip_parse(char *text, struct sluice_addr *a)
+void server_put(struct server *s)
 {
-	char *zone = strchr(text, '%');
-	struct in6_addr v6;
-	struct in_addr v4;
-
-	if (inet_pton(AF_INET, text, &v4) == 1) {
-		a->family = 4;
-		memcpy(a->ip, &v4, 4);
-		return NULL;
-	}
-	if (zone) {
-		*zone++ = '\0';
-		a->scope = if_nametoindex(zone);
-		if (!a->scope)
-			return "there is no such interface";
-	}
-	if (inet_pton(AF_INET6, text, &v6) != 1)
-		return "no address (names of servers are not looked up)";
-	a->family = 6;
-	memcpy(a->ip, &v6, 16);
-	return NULL;
+	if (!s || --s->refs)
+		return;
+	if (s->session)
+		s->session_free(s->session);
+	free(s);
 }
 
-static const char *proto_parse(const char **word, uint8_t *proto)
+static void add(struct servers *s, const struct servers *old,
+		const struct url *u)
 {
-	const char *end = strstr(*word, "://");
-	size_t n;
+	struct server *one = NULL;
 
-	*proto = SLUICE_UDP;
-	if (!end)
-		return NULL;
-	n = (size_t)(end - *word);
-	if (n == 3 && !memcmp(*word, "tcp", 3))
-		*proto = SLUICE_TCP;
-	else if (n != 3 || memcmp(*word, "udp", 3) != 0)
-		return "only udp:// and tcp:// are known";
-	*word = end + 3;
-	return NULL;
-}
-
-const char *server_parse(const char *word, struct server *s)
-{
-	char text[64], *ip = text, *port = NULL;
-	const char *wrong;
-
-	memset(s, 0, sizeof(*s));
-	s->addr.port = 53;
-	wrong = proto_parse(&word, &s->proto);
-	if (wrong)
-		return wrong;
-	if (strlen(word) >= sizeof(text))
-		return "too long for an address";
-	strcpy(text, word);
-	if (*text == '[') {
-		char *end = strchr(text, ']');
-
-		if (!end || (end[1] && end[1] != ':'))
-			return "no address";
-		*end = '\0';
-		ip = text + 1;
-		if (end[1])
-			port = end + 2;
-	} else {
-		char *colon = strchr(text, ':');
-
-		if (colon && !strchr(colon + 1, ':')) {
-			*colon = '\0';
-			port = colon + 1;
-		}
-	}
-	wrong = ip_parse(ip, &s->addr);
-	if (!wrong && port)
-		wrong = port_parse(port, &s->addr.port);
-	return wrong;
-}
-
-static void add(struct servers *s, const struct server *one)
-{
 	for (uint32_t i = 0; i < s->n; i++)
-		if (s->v[i].proto == one->proto &&
-		    !memcmp(&s->v[i].addr, &one->addr, sizeof(one->addr)))
+		if (!memcmp(&s->v[i]->url, u, sizeof(*u)))
 			return;
-	if (s->n < SERVERS_MAX)
-		s->v[s->n++] = *one;
+	if (s->n == SERVERS_MAX)
+		return;
+	for (uint32_t i = 0; i < old->n; i++)
+		if (!memcmp(&old->v[i]->url, u, sizeof(*u)))
+			one = old->v[i];
+	if (!one) {
+		one = calloc(1, sizeof(*one));
+		if (!one)
+			return;
+		one->url = *u;
+		memcpy(one->addrs, u->addrs, sizeof(one->addrs));
+		one->addrs_n = u->addrs_n;
+		LIST_INIT(&one->streams);
+	}
+	s->v[s->n++] = server_get(one);
 }
 
 /* The nameserver lines of resolv.conf(5).  Without one it is the server of
  * this machine that is meant; a file that cannot be read means nothing. */
-static void add_system(struct servers *s)
+static void add_system(struct servers *s, const struct servers *old)
 {
 	FILE *f = fopen(s->path, "re");
-	struct server one;
+	struct url u;
 	uint32_t before = s->n;
 	char line[256], *word, *save;
 
@@ -142,26 +80,62 @@ static void add_system(struct servers *s)
 		if (!word || strcmp(word, "nameserver") != 0)
 			continue;
 		word = strtok_r(NULL, " \t\r\n", &save);
-		if (word && !server_parse(word, &one))
-			add(s, &one);
+		if (word && !url_parse(word, &u) && u.kind == URL_UDP)
+			add(s, old, &u);
 	}
 	fclose(f);
-	if (s->n == before && !server_parse("127.0.0.1", &one))
-		add(s, &one);
+	if (s->n == before && !url_parse("127.0.0.1", &u))
+		add(s, old, &u);
+}
+
+/* The addresses that the configuration gives a name. */
+static void pin(const char *const *pins, struct url *u)
+{
+	struct sluice_addr a;
+	bool it = false;
+
+	for (; *pins; pins++) {
+		if (url_address(*pins, &a)) {
+			it = !strcasecmp(*pins, u->host);
+			continue;
+		}
+		if (!it || u->addrs_n == URL_ADDRS)
+			continue;
+		a.port = u->port;
+		u->addrs[u->addrs_n++] = a;
+	}
+}
+
+static const char *read_word(const struct servers *s, const char *word,
+			     struct url *u)
+{
+	const char *wrong = url_parse(word, u);
+
+	if (!wrong && !u->addrs_n)
+		pin(s->pins, u);
+	return wrong;
+}
+
+static bool is_system(const char *word)
+{
+	return !strcmp(word, "system") || !strcmp(word, "host");
 }
 
 static void build(struct servers *s)
 {
-	struct server one;
+	struct servers old = *s;
+	struct url u;
 
 	s->n = 0;
 	s->generation++;
-	for (const char *const *w = s->words; *w; w++) {
-		if (!strcmp(*w, "system"))
-			add_system(s);
-		else if (!server_parse(*w, &one))
-			add(s, &one);
+	for (size_t i = 0; i < s->words_n; i++) {
+		if (is_system(s->words[i]))
+			add_system(s, &old);
+		else if (!read_word(s, s->words[i], &u))
+			add(s, &old, &u);
 	}
+	for (uint32_t i = 0; i < old.n; i++)
+		server_put(old.v[i]);
 }
 
 static bool changed(struct servers *s)
@@ -181,23 +155,26 @@ static bool changed(struct servers *s)
 }
 
 const char *servers_init(struct servers *s, const char *const *words,
+			 size_t words_n, const char *const *pins,
 			 const char *path, const char **bad)
 {
 	const char *wrong;
-	struct server one;
+	struct url u;
 
 	memset(s, 0, sizeof(*s));
 	s->words = words;
+	s->words_n = words_n;
+	s->pins = pins;
 	s->path = path;
-	for (const char *const *w = words; *w; w++) {
-		*bad = *w;
-		if (w - words >= SERVERS_MAX)
+	for (size_t i = 0; i < words_n; i++) {
+		*bad = words[i];
+		if (i >= SERVERS_MAX)
 			return "too many servers";
-		if (!strcmp(*w, "system")) {
+		if (is_system(words[i])) {
 			s->system = true;
 			continue;
 		}
-		wrong = server_parse(*w, &one);
+		wrong = read_word(s, words[i], &u);
 		if (wrong)
 			return wrong;
 	}
@@ -205,6 +182,13 @@ const char *servers_init(struct servers *s, const char *const *words,
 		changed(s);
 	build(s);
 	return NULL;
+}
+
+void servers_fini(struct servers *s)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		server_put(s->v[i]);
+	s->n = 0;
 }
 
 bool servers_refresh(struct servers *s, uint64_t now)
@@ -218,22 +202,31 @@ bool servers_refresh(struct servers *s, uint64_t now)
 	return true;
 }
 
-int servers_pick(struct servers *s, uint32_t tried, uint64_t now)
+int servers_pick(const struct servers *s, uint32_t tried)
 {
 	int second = -1;
 
 	for (uint32_t i = 0; i < s->n; i++) {
 		if (tried & 1u << i)
 			continue;
-		if (s->v[i].down_until <= now) {
-			if (s->v[i].failed) /* this one is the probe */
-				s->v[i].down_until = now + PROBE_MS;
+		if (!s->v[i]->failed)
 			return (int)i;
-		}
 		if (second < 0)
 			second = (int)i;
 	}
 	return second;
+}
+
+int servers_probe(struct servers *s, uint32_t tried, uint64_t now)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		if (tried & 1u << i || !s->v[i]->failed ||
+		    s->v[i]->down_until > now)
+			continue;
+		s->v[i]->down_until = now + DOWN_MS;
+		return (int)i;
+	}
+	return -1;
 }
 
 bool server_worked(struct server *s, uint64_t now)
@@ -255,17 +248,16 @@ bool server_failed(struct server *s, uint64_t began, uint64_t now)
 		return false;
 	s->failed = true;
 	s->down_until = now + DOWN_MS;
+	/* A name may have several addresses. */
+	if (s->addrs_n)
+		s->at = (uint8_t)((s->at + 1) % s->addrs_n);
 	return news;
 }
 
-char *server_text(const struct server *s, char buf[SERVER_TEXT])
+void servers_forgive(struct servers *s)
 {
-	const struct sluice_addr *a = &s->addr;
-	char ip[INET6_ADDRSTRLEN];
-
-	inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->ip, ip, sizeof(ip));
-	snprintf(buf, SERVER_TEXT,
-		 a->family == 4 ? "%s://%s:%u" : "%s://[%s]:%u",
-		 s->proto == SLUICE_TCP ? "tcp" : "udp", ip, a->port);
-	return buf;
+	for (uint32_t i = 0; i < s->n; i++) {
+		s->v[i]->failed = false;
+		s->v[i]->down_until = 0;
+	}
 }
