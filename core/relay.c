@@ -211,6 +211,17 @@ int relay_start(struct tcp_flow *tf, int fd)
 	return 0;
 }
 
+/* Where it is refused the bytes travel as before. */
+void relay_set_tos(struct tcp_flow *tf, uint8_t tos)
+{
+	bool v6 = tf->flow.info.dst.family == 6;
+	int value = tos;
+
+	if (tf->relay.on)
+		setsockopt(tf->relay.net.fd, v6 ? SOL_IPV6 : SOL_IP,
+			   v6 ? IPV6_TCLASS : IP_TOS, &value, sizeof(value));
+}
+
 bool relay_done(const struct tcp_flow *tf)
 {
 	return tf->relay.eof && tf->relay.shut && !tf->conn.pcb;

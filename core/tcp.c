@@ -520,6 +520,10 @@ void tcp_up(struct gateway *gw, struct packet *p, struct tun_buf *buf)
 			on_waiting(tf, p);
 		return;
 	}
+	if (unlikely(f->tos != (p->tos & TCP_TOS_DSCP))) {
+		f->tos = p->tos & TCP_TOS_DSCP;
+		relay_set_tos(tf, f->tos);
+	}
 	f->stats.up_bytes += p->data_len;
 	flow_touch(f); /* a keepalive counts, RFC 5382 REQ-5 */
 	tcp_mark(tf);

@@ -75,5 +75,6 @@ void relay_up(struct tcp_flow *tf);   /* send what came */
 void relay_down(struct tcp_flow *tf); /* read while there is room */
 void relay_close(struct tcp_flow *tf, bool reset);
 bool relay_done(const struct tcp_flow *tf); /* nothing left to carry */
+void relay_set_tos(struct tcp_flow *tf, uint8_t tos); /* from now on */
 
 #endif

@@ -281,6 +281,21 @@ def dscp_up(w):
     return " ".join(said)
 
 
+@row("DSCP changed under way, and back, as the server sees it")
+def dscp_changes(w):
+    tap = Tap(w.srv, "veth0")
+    a, b = w.pair()
+    port = b.getsockname()[1]
+    said = []
+    for tos in 0x28, 0xb8, 0:
+        w.set_tos(a, tos)
+        a.send(b"hello")
+        said.append(tos_of(w, tap, lambda p: p.proto == 6 and
+                           p.dport == port and p.data))
+        b.recv(10)
+    return " ".join(said)
+
+
 @row("DSCP of the server's bytes, as the app sees it")
 def dscp_down(w):
     tap = Tap(w.app, w.device)
