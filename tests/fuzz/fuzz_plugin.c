@@ -41,11 +41,9 @@ struct parts {
 	char *string[STRINGS];
 };
 
-/* Rows may be said to be longer than they are: there are empty ones behind. */
-static union {
-	struct sluice_option row[ROWS];
-	uint8_t bytes[(OPTIONS_MAX + 1) * STRIDE_MAX];
-} options;
+/* Rows are as long as the head says that they are. */
+static struct sluice_option rows[ROWS];
+static uint64_t laid_out[(OPTIONS_MAX + 1) * STRIDE_MAX / 8];
 
 static int fn(void)
 {
@@ -72,15 +70,14 @@ static void *block(size_t size)
 
 static void make_options(struct parts *p)
 {
-	memset(options.row, 0, sizeof(options.row));
+	memset(rows, 0, sizeof(rows));
 	for (uint32_t i = 0; i < ROWS - 1; i++)
-		options.row[i] =
-			(struct sluice_option){ .key = p->string[i % 2],
-						.preset = p->string[2],
-						.help = p->string[3],
-						.type = types[i],
-						.offset = i * 8,
-						.max = 99 };
+		rows[i] = (struct sluice_option){ .key = p->string[i % 2],
+						  .preset = p->string[2],
+						  .help = p->string[3],
+						  .type = types[i],
+						  .offset = i * 8,
+						  .max = 99 };
 }
 
 static void make(struct parts *p)
@@ -104,7 +101,7 @@ static void make(struct parts *p)
 					  .options_bytes = 64,
 					  .name = p->string[0],
 					  .version = p->string[4],
-					  .options = options.row,
+					  .options = (void *)laid_out,
 					  .flow = p->flow,
 					  .dns = p->dns,
 					  .protect = p->protect,
@@ -143,7 +140,7 @@ static void spoil_head(struct parts *p, uint8_t field, uint32_t value)
 	}
 	switch (field - ARRAY_SIZE(text)) {
 	case 0:
-		h->options = value ? options.row : NULL;
+		h->options = value ? (void *)laid_out : NULL;
 		break;
 	case 1:
 		h->flow = value ? p->flow : NULL;
@@ -178,7 +175,7 @@ static void spoil_table(void *table, size_t size, size_t numbers, uint8_t field,
 
 static void spoil_option(struct parts *p, uint8_t where, uint32_t value)
 {
-	struct sluice_option *o = &options.row[(where >> 4) % ROWS];
+	struct sluice_option *o = &rows[(where >> 4) % ROWS];
 	const char *text = value ? p->string[value % STRINGS] : NULL;
 
 	switch (where & 15) {
@@ -233,6 +230,16 @@ static void spoil(struct parts *p, const uint8_t *r)
 		p->string[(r[1] >> 6) + (r[0] & 1) * 2][r[1] % (STRING - 1)] =
 			(char)r[3];
 	}
+}
+
+static void lay_out(size_t stride)
+{
+	if (stride > STRIDE_MAX)
+		return;
+	memset(laid_out, 0, ROWS * STRIDE_MAX);
+	for (size_t i = 0; i < ROWS; i++)
+		memcpy((uint8_t *)laid_out + i * stride, &rows[i],
+		       MIN(stride, sizeof(rows[i])));
 }
 
 /* ------------------------------------------------------------ accepted */
@@ -307,6 +314,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	make(&parts);
 	for (; size >= 4; data += 4, size -= 4)
 		spoil(&parts, data);
+	lay_out(parts.head.option_size);
 	if (plugin_check(&plugin, &parts.head, text, sizeof(text))) {
 		FUZZ_CHECK(*text);
 	} else {
