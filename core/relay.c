@@ -24,7 +24,8 @@
 #include "tcp_flow.h"
 
 #define RELAY_IOV      256
-#define RELAY_SHARE    (256u << 10) /* bytes a flow may move in a turn */
+#define RELAY_SHARE    (2 * TCP_CHUNK) /* bytes a flow may move in a turn */
+#define RELAY_FEW      (300u << 10)    /* under way, while all have much */
 #define RELAY_DRAIN_MS 1000
 
 static void failed(struct tcp_flow *tf, int err)
@@ -101,6 +102,21 @@ static void net_eof(struct tcp_flow *tf)
 	tcp_mark(tf);
 }
 
+/* Is it time to read?  What the app does not take now stays in the socket.
+ * Pieces are whole chunks: then segments are large, and the kernel tells the
+ * server seldom that there is room again.  Where many flows have bytes under
+ * way each has fewer: what falls out of the processor's caches is slow. */
+static bool wants_net(const struct tcp_flow *tf)
+{
+	const struct stack_conn *c = &tf->conn;
+
+	if (!tf->down)
+		return true;
+	if (stack_room(c) < TCP_CHUNK || stack_unsent(c) >= TCP_CHUNK)
+		return false;
+	return stack_unacked(c) < RELAY_FEW || !tcp_data_much();
+}
+
 void relay_down(struct tcp_flow *tf)
 {
 	struct relay *r = &tf->relay;
@@ -110,17 +126,16 @@ void relay_down(struct tcp_flow *tf)
 
 	if (!tf->conn.open || r->failed || r->eof)
 		return;
-	while (r->readable && tcp_reserve(tf, &v)) {
+	while (r->readable && wants_net(tf) && tcp_reserve(tf, &v)) {
 		if (!share) {
 			loop_soon(&tf->flow.gw->loop, &r->soon);
 			break;
 		}
-		v.iov_len = MIN(v.iov_len, share);
 		got = recv(r->net.fd, v.iov_base, v.iov_len, 0);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got > 0) {
-			share -= (size_t)got;
+			share -= MIN(share, (size_t)got);
 			if (tcp_commit(tf, (size_t)got) < 0) {
 				failed(tf, EPIPE);
 				break;
@@ -130,6 +145,8 @@ void relay_down(struct tcp_flow *tf)
 			 * before an urgent byte that is there. */
 			if ((size_t)got < v.iov_len && !r->to_end)
 				r->readable = false;
+			else /* on, while it is in the cache */
+				stack_flush(&tf->conn);
 			continue;
 		}
 		if (got == 0) {

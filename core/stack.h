@@ -60,7 +60,9 @@ void stack_settle(struct stack_conn *c);
 /* Down: room in bytes; write by reference (p stays until acked). */
 size_t stack_room(const struct stack_conn *c);
 int stack_write(struct stack_conn *c, const void *p, size_t len);
-void stack_flush(struct stack_conn *c);         /* send, and acknowledge */
+size_t stack_unsent(const struct stack_conn *c);  /* of that, not sent yet */
+size_t stack_unacked(const struct stack_conn *c); /* and sent, but no more */
+void stack_flush(struct stack_conn *c);           /* send, and acknowledge */
 void stack_shut(struct stack_conn *c);          /* FIN after what was written */
 void stack_reset(struct stack_conn *c);         /* RST; no event follows */
 void stack_drop(struct stack_conn *c);          /* forget silently; no event */

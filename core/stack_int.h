@@ -28,9 +28,9 @@
  * holds (500 packets), else the kernel drops what it could not queue. */
 #define STACK_UP_WINDOW  (512u << 10)
 #define STACK_UP_PLAIN   (256u << 10)
-#define STACK_DOWN       (512u << 10) /* written and not yet acknowledged */
-#define STACK_MSS_BIG    62000u       /* a segment the device will cut */
-#define STACK_CUT        16u          /* packets of one that is cut here */
+#define STACK_DOWN       (16 * STACK_MSS_BIG) /* written, not acknowledged */
+#define STACK_MSS_BIG    62000u /* a segment the device will cut */
+#define STACK_CUT        16u    /* packets of one that is cut here */
 #define STACK_MSS_MIN    536u
 #define STACK_KEEP_SMALL 4u /* data below cap / this is copied */
 

@@ -288,6 +288,16 @@ size_t stack_room(const struct stack_conn *c)
 	return c->pcb->snd_buf;
 }
 
+size_t stack_unsent(const struct stack_conn *c)
+{
+	return c->pcb ? c->pcb->snd_lbb - c->pcb->snd_nxt : 0;
+}
+
+size_t stack_unacked(const struct stack_conn *c)
+{
+	return c->pcb ? c->pcb->snd_nxt - c->pcb->lastack : 0;
+}
+
 struct stack_piece {
 	const uint8_t *at;
 	size_t len;

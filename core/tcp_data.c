@@ -16,12 +16,13 @@
 #include "tcp_flow.h"
 
 #define TCP_CHUNK_LEAST 8192 /* less room than this: take another chunk */
+#define TCP_DATA_MUCH   (2u << 20)
 
 static struct pool chunks, refs;
 
 void tcp_data_init(void)
 {
-	pool_init(&chunks, "chunk", sizeof(struct tcp_chunk) + TCP_CHUNK, 4, 0);
+	pool_init(&chunks, "chunk", sizeof(struct tcp_chunk) + TCP_CHUNK, 2, 0);
 	pool_init(&refs, "chunk-ref", sizeof(struct tcp_chunk), 0, 0);
 }
 
@@ -83,6 +84,11 @@ size_t tcp_reserve(struct tcp_flow *tf, struct iovec *v)
 	v->iov_base = c->base + c->used;
 	v->iov_len = MIN(room, c->cap - c->used);
 	return v->iov_len;
+}
+
+bool tcp_data_much(void)
+{
+	return (size_t)chunks.used * TCP_CHUNK > TCP_DATA_MUCH;
 }
 
 int tcp_commit(struct tcp_flow *tf, size_t len)

@@ -7,7 +7,8 @@
 #include "stack.h"
 #include "tcp.h"
 
-#define TCP_CHUNK (64u << 10)
+/* Two of the segments that lwIP makes for a device that cuts them. */
+#define TCP_CHUNK 124000u
 
 /* Bytes on their way down, until the app acknowledged them: a piece of our
  * own memory, or a plugin's. */
@@ -64,6 +65,7 @@ void tcp_data_fini(void);
 void tcp_data_trim(void);
 size_t tcp_reserve(struct tcp_flow *tf, struct iovec *v);
 int tcp_commit(struct tcp_flow *tf, size_t len);
+bool tcp_data_much(void); /* more than caches hold is on its way down */
 void tcp_acked(struct tcp_flow *tf, uint32_t len);
 void tcp_data_free(struct tcp_flow *tf); /* all chunks */
 void tcp_data_tidy(struct tcp_flow *tf); /* an idle flow holds none */
