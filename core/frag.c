@@ -73,6 +73,8 @@ struct frag {
 	uint16_t fresh, fresh_chunk; /* the first that was never used */
 	unsigned used, used_chunks;
 	unsigned lost; /* since the last sweep */
+	void (*late)(void *arg, const uint8_t *ip, size_t len);
+	void *late_arg;
 	uint8_t out[65536 + FRAG_HEAD];
 	struct datagram datagram[CAPACITY];
 	struct chunk chunk[CAPACITY] __attribute__((aligned(16)));
@@ -380,6 +382,37 @@ int frag_add(struct frag *t, const struct packet *p, uint64_t now,
 	return -EBADMSG;
 }
 
+void frag_on_late(struct frag *t,
+		  void (*late)(void *arg, const uint8_t *ip, size_t len),
+		  void *arg)
+{
+	t->late = late;
+	t->late_arg = arg;
+}
+
+static void tell_late(const struct frag *t, const struct datagram *d)
+{
+	uint8_t b[FRAG_HEAD + 8 + CHUNK];
+	size_t len = d->head_len;
+	const struct chunk *c;
+	unsigned n;
+
+	if (!t->late || d->dead || !len)
+		return;
+	memcpy(b, d->head, len);
+	if (d->family == 6) { /* the fragment header was not kept */
+		b[len] = d->proto;
+		b[len + 1] = 0;
+		put_be16(b + len + 2, 1);
+		put_be32(b + len + 4, d->id);
+		len += 8;
+	}
+	c = &t->chunk[d->chunk[0]];
+	n = ~c->have ? (unsigned)__builtin_ctzll(~c->have) : CHUNK / UNIT;
+	memcpy(b + len, c->data, n * UNIT);
+	t->late(t->late_arg, b, len + n * UNIT);
+}
+
 unsigned frag_sweep(struct frag *t, uint64_t now)
 {
 	unsigned lost;
@@ -391,6 +424,7 @@ unsigned frag_sweep(struct frag *t, uint64_t now)
 
 			if (d->until > now)
 				break;
+			tell_late(t, d);
 			forget(t, d);
 			t->lost++;
 		}

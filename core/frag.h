@@ -32,6 +32,12 @@ void frag_free(struct frag *t);
  * later.  What comes out is still to be parsed, checksums and all. */
 int frag_add(struct frag *t, const struct packet *p, uint64_t now,
 	     uint8_t **out, size_t *out_len);
+/* Who is told of each datagram whose time is up and whose first fragment is
+ * there, with that fragment as far as it is kept: RFC 792 and RFC 8200 4.5 want
+ * its sender to know.  From inside frag_sweep(). */
+void frag_on_late(struct frag *t,
+		  void (*late)(void *arg, const uint8_t *ip, size_t len),
+		  void *arg);
 /* Forget what is too old; gives how many datagrams were lost since the last
  * call, to age or to a limit. */
 unsigned frag_sweep(struct frag *t, uint64_t now);

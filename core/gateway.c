@@ -69,6 +69,12 @@ static void set_limits(struct gateway *gw)
 		(uint32_t)MAX(total / 16, GATEWAY_LEAST);
 }
 
+/* Fragment reassembly time exceeded (RFC 792, RFC 4443 3.3). */
+static void on_late(void *gw, const uint8_t *ip, size_t len)
+{
+	gateway_icmp_error(gw, NULL, ip, len, ip[0] >> 4 == 4 ? 11 : 3, 1, 0);
+}
+
 static int init_flows(struct gateway *gw)
 {
 	const struct flow_type *type[GATEWAY_LRUS] = { &tcp_type, &udp_type,
@@ -84,6 +90,7 @@ static int init_flows(struct gateway *gw)
 	gw->frag = frag_new();
 	if (!gw->frag)
 		return -ENOMEM;
+	frag_on_late(gw->frag, on_late, gw);
 	err = flowtab_init(&gw->flows);
 	if (err < 0)
 		return err;

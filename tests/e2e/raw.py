@@ -15,6 +15,8 @@
 #				HOST and the M - 1 addresses after it, in turn
 #	frags HOST PORT CASE	a fragmented UDP datagram: whole, reverse,
 #				overlap, first (only that); prints the answer
+#	late HOST PORT		a first fragment alone, until somebody says that
+#				he waited for the rest in vain: who, and how
 #	flood HOST PORT N	first fragments that nothing follows
 #	syn HOST PORT [FLAGS]	one segment, prints the answer: "RST ACK ..."
 #	option TYPE		UDP with this unknown destination option (IPv6);
@@ -280,6 +282,24 @@ def frags(w, host, port, case):
     print("whole" if got == len(whole) else "%d of %d" % (got, len(whole)))
 
 
+def late(w, host, port):
+    v6 = ":" in host
+    src = "fd00:736c::99" if v6 else "10.0.0.99"    # none of a flood
+    part = udp(src, host, 5556, int(port), bytes(1392))
+    if v6:
+        w.send(ip(src, host, 44, part,
+                  ext=struct.pack("!BBHI", 17, 0, 1, 4711)))
+    else:
+        w.send(ip(src, host, 17, part, ident=4711, frag=0x2000))
+    want = b"\3\1" if v6 else b"\x0b\1"
+    for data in w.answers(60):
+        body = data[40:] if v6 else data[20:]
+        if data[6 if v6 else 9] == (58 if v6 else 1) and body[:2] == want:
+            print(describe(data))
+            return
+    print("nothing")
+
+
 def flood(w, host, port, n):
     v6 = ":" in host
     src = APP6 if v6 else APP4
@@ -310,7 +330,8 @@ def option(w, kind):
 
 COMMANDS = {
     "spoof": spoof, "broken": broken, "noise": noise, "syns": syns,
-    "frags": frags, "flood": flood, "syn": syn, "option": option,
+    "frags": frags, "late": late, "flood": flood, "syn": syn,
+    "option": option,
 }
 
 if __name__ == "__main__":

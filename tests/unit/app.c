@@ -182,6 +182,8 @@ static void take_icmp(const struct packet *p)
 	size_t head = p->version == 4 ? 20 : 40;
 	struct app *a;
 
+	if (p->version == 6 && p->data_len > 6 && p->data[6] == 44)
+		head += 8; /* about a first fragment */
 	if (p->data_len < head + 8)
 		return;
 	for (a = apps; a; a = a->next) {

@@ -492,6 +492,68 @@ static void what_is_too_old_is_forgotten(void)
 	world_end(&w);
 }
 
+struct late {
+	int n;
+	uint8_t b[1024];
+	size_t len;
+};
+
+static void was_late(void *arg, const uint8_t *ip, size_t len)
+{
+	struct late *l = arg;
+
+	CU_ASSERT_FATAL(len <= sizeof(l->b));
+	l->n++;
+	l->len = len;
+	memcpy(l->b, ip, len);
+}
+
+static void the_first_fragment_is_told_when_the_rest_is_late(void)
+{
+	struct late l = { 0 };
+	struct world w;
+
+	world_start(&w);
+	frag_on_late(w.frag, was_late, &l);
+	for (int v6 = 0; v6 < 2; v6++) {
+		l.n = 0;
+		/* Without a first one, and with a contradiction, of nobody. */
+		CU_ASSERT_EQUAL(tell(&w, (struct lie)PART(64, 64, 1, 'a',
+							  .id = 7, .v6 = v6)),
+				0);
+		CU_ASSERT_EQUAL(tell(&w, (struct lie)PART(0, 64, 1, 'a',
+							  .id = 8, .v6 = v6)),
+				0);
+		CU_ASSERT_EQUAL(tell(&w, (struct lie)PART(8, 64, 1, 'b',
+							  .id = 8, .v6 = v6)),
+				-EBADMSG);
+		CU_ASSERT_EQUAL(tell(&w, (struct lie)PART(1000, 64, 0, 'a',
+							  .id = 9, .v6 = v6)),
+				0);
+		CU_ASSERT_EQUAL(tell(&w, (struct lie)PART(0, 640, 1, 'a',
+							  .id = 9, .v6 = v6)),
+				0);
+		w.now += FRAG_V6_MS;
+		CU_ASSERT_EQUAL(frag_sweep(w.frag, w.now), 3);
+		CU_ASSERT_EQUAL(l.n, 1);
+		/* Its beginning, as it came. */
+		CU_ASSERT_EQUAL(l.len, (v6 ? 48u : 20u) + 512);
+		CU_ASSERT_EQUAL(l.b[l.len - 1], 'a');
+		CU_ASSERT_EQUAL(l.b[v6 ? 6 : 9], v6 ? 44 : PACKET_UDP);
+		if (v6) {
+			CU_ASSERT_EQUAL(get_be16(l.b + 4), 648);
+			CU_ASSERT_EQUAL(l.b[40], PACKET_UDP);
+			CU_ASSERT_EQUAL(get_be16(l.b + 42), 1);
+			CU_ASSERT_EQUAL(get_be32(l.b + 44), 9);
+		} else {
+			CU_ASSERT_EQUAL(get_be16(l.b + 2), 660);
+			CU_ASSERT_EQUAL(get_be16(l.b + 4), 9);
+			CU_ASSERT_EQUAL(get_be16(l.b + 6), 0x2000);
+		}
+	}
+	world_end(&w);
+}
+
 static void an_old_one_is_not_completed_even_before_the_sweep(void)
 {
 	struct world w;
@@ -722,6 +784,7 @@ static const struct unit_test tests[] = {
 	UNIT(the_biggest_there_can_be_is_taken),
 	UNIT(too_much_before_the_fragment_header_is_refused),
 	UNIT(what_is_too_old_is_forgotten),
+	UNIT(the_first_fragment_is_told_when_the_rest_is_late),
 	UNIT(an_old_one_is_not_completed_even_before_the_sweep),
 	UNIT(one_source_holds_no_more_than_its_share),
 	UNIT(a_flood_of_many_sources_does_not_stop_another),

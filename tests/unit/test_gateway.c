@@ -441,23 +441,34 @@ IN_BOTH(a_whole_packet_is_checked_like_any_other)
 	app_end(w);
 }
 
-static void a_datagram_that_is_never_whole_is_counted(void)
+/* Only the sender of a first fragment is told (RFC 792, RFC 4443 3.3). */
+IN_BOTH(a_datagram_that_is_never_whole_is_counted_and_told)
 {
+	uint64_t life = family == 4 ? FRAG_V4_MS : FRAG_V6_MS;
+	struct sluice_addr dst = world_host(family, 80);
+	struct sluice_addr gw = world_gateway(family);
 	struct world *w = app_world("");
-	struct sluice_addr dst = world_host(4, 80);
 	struct app a;
 
-	app_init(&a, w, 4, 40001, &dst);
+	app_init(&a, w, family, 40001, &dst);
 	app_segment(&a, TCP_ACK, 5, bytes, 1000);
-	in_pieces(w, 400);
+	in_pieces(w, 400); /* the first is the last */
 	free(w->up[0].data);
 	memmove(w->up, w->up + 1, sizeof(w->up[0]) * (size_t)--w->up_n);
-	app_wait(w, 14000);
+	app_segment(&a, TCP_ACK, 5, bytes, 1000);
+	in_pieces(w, 400);
+	free(w->up[--w->up_n].data);
+	app_wait(w, life - 1000);
 	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, drop_frag), 0);
 	CU_ASSERT_TRUE(frag_held(w->gw.frag) > 0);
+	CU_ASSERT_EQUAL(a.icmps, 0);
 	app_wait(w, 3000);
-	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, drop_frag), 1);
+	CU_ASSERT_EQUAL(stats_get(&w->gw.stats, drop_frag), 2);
 	CU_ASSERT_EQUAL(frag_held(w->gw.frag), 0);
+	CU_ASSERT_EQUAL(a.icmps, 1);
+	CU_ASSERT_EQUAL(a.icmp_type, family == 4 ? 11 : 3);
+	CU_ASSERT_EQUAL(a.icmp_code, 1);
+	CU_ASSERT_TRUE(addr_ip_equal(&a.icmp_from, &gw));
 	app_end(w);
 }
 
@@ -644,7 +655,7 @@ static const struct unit_test tests[] = {
 	UNIT(icmp_errors_have_a_budget),
 	UNIT(fragments_are_put_together),
 	UNIT(a_whole_packet_is_checked_like_any_other),
-	UNIT(a_datagram_that_is_never_whole_is_counted),
+	UNIT(a_datagram_that_is_never_whole_is_counted_and_told),
 	UNIT(a_thousand_starts_and_stops_leave_nothing),
 	UNIT(flows_in_every_state_end_with_the_gateway),
 	UNIT(stop_ends_run_from_another_thread),
