@@ -43,8 +43,7 @@ int command_configuration(struct conf *c, const struct command_args *args)
 	return err;
 }
 
-/* What was printed has arrived, or it was of no use. */
-static int printed(int status)
+int command_printed(int status)
 {
 	if (fflush(stdout) || ferror(stdout)) {
 		fprintf(stderr, "sluice: standard output: %s\n",
@@ -145,7 +144,7 @@ int command_check(const struct command_args *args)
 		err = try_plugins(gw, args->json);
 	gateway_fini(gw);
 	free(gw);
-	return printed(err ? EX_CONFIG : EXIT_SUCCESS);
+	return command_printed(err ? EX_CONFIG : EXIT_SUCCESS);
 }
 
 /* -------------------------------------------------------------- plugins */
@@ -287,5 +286,5 @@ int command_plugins(const struct command_args *args)
 		status = EXIT_FAILURE;
 	}
 	registry_fini(&r);
-	return printed(status);
+	return command_printed(status);
 }

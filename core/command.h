@@ -22,6 +22,9 @@ struct command_args {
  * it may still be wrong (c->errors).  conf_fini() in either case. */
 int command_configuration(struct conf *c, const struct command_args *args);
 
+/* The exit status if what was printed has arrived; else it was of no use. */
+int command_printed(int status);
+
 /* Both give the exit status. */
 int command_check(const struct command_args *args);
 int command_plugins(const struct command_args *args);

@@ -11,8 +11,6 @@
 
 #include "dnsq.h"
 
-#define BLOCK_TTL 60u /* short: a rule that is lifted is felt at once */
-
 static struct dnsq *dnsq_of(struct sluice_query *p)
 {
 	return (struct dnsq *)p;
@@ -31,46 +29,17 @@ static int api_answer(struct sluice_query *p, const void *msg, size_t len)
 static int api_answer_addr(struct sluice_query *p, const struct sluice_addr *v,
 			   size_t n, uint32_t ttl)
 {
-	return dnsq_make(dnsq_of(p),
-			 &(struct dnsmsg_answer){ .addr = v,
-						  .n = n,
-						  .ttl = ttl,
-						  .soa = true,
-						  .ede = DNSMSG_EDE_NONE });
+	struct dnsmsg_answer a = dnsmsg_of_addrs(v, n, ttl);
+
+	return dnsq_make(dnsq_of(p), &a);
 }
 
 static int api_block(struct sluice_query *p, int how)
 {
-	static const struct sluice_addr zero[2] = { { .family = 4 },
-						    { .family = 6 } };
-	struct dnsmsg_answer a = {
-		.ede = DNSMSG_EDE_BLOCKED,
-		.ttl = BLOCK_TTL,
-		.soa = true,
-	};
+	struct dnsmsg_answer a;
 
-	switch (how) {
-	case SLUICE_BLOCK_NXDOMAIN:
-		a.rcode = DNSMSG_NXDOMAIN;
-		break;
-	case SLUICE_BLOCK_NODATA:
-		break;
-	case SLUICE_BLOCK_REFUSED:
-		a.rcode = DNSMSG_REFUSED;
-		a.soa = false;
-		break;
-	case SLUICE_BLOCK_ZERO:
-		a.addr = zero;
-		a.n = 2;
-		break;
-	case SLUICE_BLOCK_SERVFAIL: /* upstreams say so when all was tried */
-		a.rcode = DNSMSG_SERVFAIL;
-		a.ede = DNSMSG_EDE_UNREACHABLE;
-		a.soa = false;
-		break;
-	default:
+	if (!dnsmsg_of_block(&a, how))
 		return -EINVAL;
-	}
 	return dnsq_make(dnsq_of(p), &a);
 }
 
@@ -99,20 +68,9 @@ static void api_resolve(struct sluice_query *p, int verdict)
 
 static int api_respond(struct sluice_query *p, const struct sluice_response *r)
 {
-	return dnsq_make(dnsq_of(p),
-			 &(struct dnsmsg_answer){
-				 .rcode = r->rcode & 0xf,
-				 .soa = r->flags & SLUICE_RESPONSE_SOA,
-				 .tc = r->flags & SLUICE_RESPONSE_TC,
-				 .ede = r->ede,
-				 .text = r->text,
-				 .ttl = r->ttl,
-				 .addr = r->addr,
-				 .n = r->n,
-				 .records = r->records,
-				 .records_len = r->records_len,
-				 .records_n = r->records_n,
-			 });
+	struct dnsmsg_answer a = dnsmsg_of_response(r);
+
+	return dnsq_make(dnsq_of(p), &a);
 }
 
 static void api_reason(struct sluice_query *p, const struct sluice_reason *r)

@@ -120,6 +120,13 @@ struct dnsmsg_answer {
 size_t dnsmsg_make(uint8_t *out, size_t cap, const void *query,
 		   const struct dnsmsg *q, const struct dnsmsg_answer *a);
 
+/* dnssay.c: an answer as a plugin says it with answer_addr(), block() (false:
+ * there is no such way) and respond(). */
+struct dnsmsg_answer dnsmsg_of_addrs(const struct sluice_addr *v, size_t n,
+				     uint32_t ttl);
+bool dnsmsg_of_block(struct dnsmsg_answer *a, int how);
+struct dnsmsg_answer dnsmsg_of_response(const struct sluice_response *r);
+
 /* Make msg (parsed as m) the answer to query: its id, its question letter by
  * letter, QR, RD.  0, or -EBADMSG if it was asked something else. */
 int dnsmsg_adopt(uint8_t *msg, const struct dnsmsg *m, const void *query,

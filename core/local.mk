@@ -33,6 +33,7 @@ core_libcore_la_SOURCES = \
 	core/dnsmsg.h \
 	core/dnsq.c \
 	core/dnsq.h \
+	core/dnssay.c \
 	core/dnstcp.c \
 	core/flow.c \
 	core/flow.h \
@@ -158,6 +159,8 @@ sluice_SOURCES = \
 	core/command.h \
 	core/exec.c \
 	core/exec.h \
+	core/explain.c \
+	core/explain.h \
 	core/main.c \
 	core/run.c \
 	core/run.h

@@ -16,13 +16,14 @@
 #include "command.h"
 #include "conf.h"
 #include "exec.h"
+#include "explain.h"
 #include "run.h"
 #include "util.h"
 #include "version.h"
 
 #define STATUS_USAGE 2
 
-enum takes { TAKES_NOTHING, TAKES_ONE, TAKES_COMMAND };
+enum takes { TAKES_NOTHING, TAKES_ONE, TAKES_NAME, TAKES_COMMAND };
 
 struct verb {
 	const char *name;
@@ -33,6 +34,7 @@ struct verb {
 };
 
 static int exec_verb(const struct command_args *a);
+static int explain_verb(const struct command_args *a);
 static int version_verb(const struct command_args *a);
 static int help_verb(const struct command_args *a);
 
@@ -46,6 +48,9 @@ static const struct verb verbs[] = {
 	{ "check", TAKES_NOTHING, command_check, "coj",
 	  "check [-c FILE] [-o KEY=VALUE]... [--json]",
 	  "read the configuration as run would, and print it or its mistakes" },
+	{ "explain", TAKES_NAME, explain_verb, "coj",
+	  "explain [-c FILE] [-o KEY=VALUE]... [--json] NAME [TYPE [SOURCE]]",
+	  "what would become of a DNS question, and which rule says so" },
 	{ "plugins", TAKES_ONE, command_plugins, "j",
 	  "plugins [--json] [NAME or FILE]",
 	  "the plugins there are; of one, its options" },
@@ -53,12 +58,17 @@ static const struct verb verbs[] = {
 	{ "help", TAKES_ONE, help_verb, "", "help [COMMAND]", "this text" },
 };
 
-/* What follows the options, for exec. */
+/* What follows the options, for exec and explain. */
 static char **operands;
 
 static int exec_verb(const struct command_args *a)
 {
 	return exec_command(a, operands);
+}
+
+static int explain_verb(const struct command_args *a)
+{
+	return explain_command(a, operands);
 }
 
 static int version_verb(const struct command_args *a)
@@ -220,8 +230,15 @@ static int check_operands(const struct verb *v, int n, char **argv)
 		      stderr);
 		return STATUS_USAGE;
 	}
+	if (v->takes == TAKES_NAME && !n) {
+		fputs("sluice: explain needs a name: sluice explain "
+		      "ads.example.com AAAA\n",
+		      stderr);
+		return STATUS_USAGE;
+	}
 	if ((v->takes == TAKES_NOTHING && n) ||
-	    (v->takes == TAKES_ONE && n > 1)) {
+	    (v->takes == TAKES_ONE && n > 1) ||
+	    (v->takes == TAKES_NAME && n > 3)) {
 		fprintf(stderr,
 			"sluice: %s: what is \"%s\"? usage: sluice "
 			"%s\n",

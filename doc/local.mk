@@ -5,6 +5,7 @@
 dist_man_MANS += \
 	doc/sluice-plugin.7 \
 	doc/sluice.1 \
+	doc/sluice-dns-filter.5 \
 	doc/sluice-dns-upstream.5 \
 	doc/sluice.ini.5
 

@@ -32,6 +32,45 @@ plugins_udp_forward_la_SOURCES = plugins/udp-forward.c
 plugins_udp_forward_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(udp_forward_CPPFLAGS)
 plugins_udp_forward_la_LDFLAGS = -module $(udp_forward_LDFLAGS)
 
+EXTRA_LTLIBRARIES += plugins/dns-filter.la
+plugins_dns_filter_la_SOURCES = $(DNS_FILTER_SOURCES)
+plugins_dns_filter_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(dns_filter_CPPFLAGS) \
+	$(PCRE2_CFLAGS)
+plugins_dns_filter_la_LDFLAGS = -module $(dns_filter_LDFLAGS)
+plugins_dns_filter_la_LIBADD = $(PCRE2_LIBS)
+DNS_FILTER_SOURCES = \
+	plugins/dns-filter/adblock.c \
+	plugins/dns-filter/adblock.h \
+	plugins/dns-filter/answer.c \
+	plugins/dns-filter/build.c \
+	plugins/dns-filter/build.h \
+	plugins/dns-filter/dns-filter.c \
+	plugins/dns-filter/filter.c \
+	plugins/dns-filter/filter.h \
+	plugins/dns-filter/guard.c \
+	plugins/dns-filter/image.c \
+	plugins/dns-filter/image.h \
+	plugins/dns-filter/lists.c \
+	plugins/dns-filter/lists.h \
+	plugins/dns-filter/lookup.c \
+	plugins/dns-filter/message.c \
+	plugins/dns-filter/message.h \
+	plugins/dns-filter/name.c \
+	plugins/dns-filter/name.h \
+	plugins/dns-filter/records.c \
+	plugins/dns-filter/regex.c \
+	plugins/dns-filter/regex.h \
+	plugins/dns-filter/reload.c \
+	plugins/dns-filter/reply.c \
+	plugins/dns-filter/rule.c \
+	plugins/dns-filter/rule.h \
+	plugins/dns-filter/special.c \
+	plugins/dns-filter/special.h \
+	plugins/dns-filter/store.c \
+	plugins/dns-filter/store.h \
+	plugins/dns-filter/svcb.c \
+	plugins/dns-filter/zone.c
+
 EXTRA_LTLIBRARIES += plugins/dns-upstream.la
 plugins_dns_upstream_la_SOURCES = \
 	plugins/dns-upstream/ask.c \
