@@ -49,8 +49,8 @@ void try_end(struct try *t);
 /* The bytes to send for it, its id in them; the length. */
 size_t try_message(const struct try *t, uint8_t *out);
 
-/* From what carries it.  An answer that came (in upstream.in, and changed
- * there); false: it is none to this question, and the try goes on. */
+/* From what carries it.  An answer that came, and is changed where it
+ * lies; false: it is none to this question, and the try goes on. */
 bool try_answered(struct try *t, uint8_t *msg, size_t len);
 /* It came to nothing; lost: a connection that had worked ended. */
 void try_failed(struct try *t, const char *why, bool lost);

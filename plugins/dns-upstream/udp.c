@@ -20,9 +20,8 @@
 
 #include "ask.h"
 
-#define AGE_MS       10
-#define USES_MAX     64
-#define READS_A_TURN 64 /* of one socket: a flood waits its turn */
+#define AGE_MS   10
+#define USES_MAX 64
 
 struct udp {
 	TAILQ_ENTRY(udp) node;
@@ -75,38 +74,62 @@ static void fail_all(struct udp *u, int err)
 	udp_free(u);
 }
 
-static void read_one(struct udp *u, size_t len)
+/* One that did not fit is as good as one that says so itself. */
+static size_t cut_to_question(uint8_t *msg, size_t len)
 {
-	struct upstream *up = u->up;
+	struct msg m;
+
+	memset(msg + 6, 0, 6);
+	msg[2] |= 0x02;
+	return msg_read(&m, msg, len) ? m.len : 0;
+}
+
+static void read_one(struct udp *u, uint8_t *msg, size_t len, bool cut)
+{
 	struct try *t;
 
+	if (cut && len >= MSG_HEADER)
+		len = cut_to_question(msg, len);
 	if (len < MSG_HEADER)
 		return;
-	t = ids_find(&u->ids, msg_get16(up->in));
+	t = ids_find(&u->ids, msg_get16(msg));
 	if (t && !t->unsent)
-		try_answered(t, up->in, len);
+		try_answered(t, msg, len);
+}
+
+/* All that is there, in one call.  It is told again what there is then, so a
+ * flood waits its turn. */
+static int read_batch(struct udp *u)
+{
+	uint8_t(*in)[BATCH_ROOM] = u->up->batch;
+	struct mmsghdr m[BATCH];
+	struct iovec v[BATCH];
+	int n;
+
+	for (int i = 0; i < BATCH; i++) {
+		v[i] = (struct iovec){ .iov_base = in[i],
+				       .iov_len = BATCH_ROOM };
+		m[i].msg_hdr =
+			(struct msghdr){ .msg_iov = &v[i], .msg_iovlen = 1 };
+	}
+	n = recvmmsg(u->fd, m, BATCH, MSG_DONTWAIT, NULL);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	for (int i = 0; i < n; i++)
+		read_one(u, in[i], m[i].msg_len,
+			 m[i].msg_hdr.msg_flags & MSG_TRUNC);
+	return 0;
 }
 
 static void udp_event(void *arg, int fd, uint32_t events)
 {
 	struct udp *u = arg;
-	int err = 0;
+	int err;
 
+	(void)fd;
 	(void)events;
 	u->busy = true;
-	for (int i = 0; i < READS_A_TURN && !err; i++) {
-		ssize_t n =
-			recv(fd, u->up->in, sizeof(u->up->in), MSG_DONTWAIT);
-
-		if (n >= 0)
-			read_one(u, (size_t)n);
-		else if (errno == EAGAIN || errno == EINTR)
-			break;
-		else
-			err = -errno;
-		if (!u->ids.n)
-			break;
-	}
+	err = read_batch(u);
 	u->busy = false;
 	if (err)
 		fail_all(u, err);

@@ -24,7 +24,9 @@
 #include "servers.h"
 #include "try.h"
 
-#define TICK_MS 100
+#define TICK_MS    100
+#define BATCH      64   /* datagrams read at a time */
+#define BATCH_ROOM 2048 /* for each: we ask for no more than MSG_EDNS */
 
 struct options {
 	const char *const *server, *const *route, *const *bootstrap;
@@ -62,9 +64,10 @@ struct upstream {
 	uint16_t random[128]; /* not given out yet */
 	uint32_t random_n;
 	bool stopping;
-	uint8_t in[MSG_MAX + 1];   /* being read */
-	uint8_t out[MSG_MAX + 1];  /* being sent, or said */
-	uint8_t kept[MSG_MAX + 1]; /* from the cache, being said */
+	uint8_t batch[BATCH][BATCH_ROOM]; /* being read, by UDP */
+	uint8_t in[MSG_MAX + 1];          /* and from a connection */
+	uint8_t out[MSG_MAX + 1];         /* being sent, or said */
+	uint8_t kept[MSG_MAX + 1];        /* from the cache, being said */
 };
 
 /* Have the tick come within ms. */
