@@ -87,11 +87,20 @@ void relay_up(struct tcp_flow *tf)
 	}
 }
 
+/* A TCP socket that is closed, though only the other side has ended it: the
+ * dial has taken the error of a reset that came that early. */
+static bool was_reset(int fd)
+{
+	struct tcp_info i;
+	socklen_t len = sizeof(i);
+
+	return !getsockopt(fd, IPPROTO_TCP, TCP_INFO, &i, &len) &&
+	       i.tcpi_state == TCP_CLOSE;
+}
+
 static void net_eof(struct tcp_flow *tf)
 {
-	/* Closed both ways, and the other way not by us: the dial has taken
-	 * the error of a reset that came that early. */
-	if (tf->relay.hung && !tf->relay.shut) {
+	if (tf->relay.hung && !tf->relay.shut && was_reset(tf->relay.net.fd)) {
 		failed(tf, ECONNRESET);
 		return;
 	}
@@ -206,6 +215,15 @@ static void on_soon(struct loop_work *w)
 		relay_down(tf);
 }
 
+/* With a RST, whatever was sent: a server must not take it for the end. */
+static void close_hard(int fd)
+{
+	struct linger hard = { .l_onoff = 1 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+	close(fd);
+}
+
 int relay_start(struct tcp_flow *tf, int fd)
 {
 	struct relay *r = &tf->relay;
@@ -219,7 +237,7 @@ int relay_start(struct tcp_flow *tf, int fd)
 		       EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
 		       on_net);
 	if (err < 0) {
-		close(fd);
+		close_hard(fd);
 		return err;
 	}
 	r->on = true;
@@ -246,7 +264,6 @@ bool relay_done(const struct tcp_flow *tf)
 
 void relay_close(struct tcp_flow *tf, bool reset)
 {
-	struct linger hard = { .l_onoff = 1 };
 	struct relay *r = &tf->relay;
 	int fd = r->net.fd;
 
@@ -257,6 +274,7 @@ void relay_close(struct tcp_flow *tf, bool reset)
 	loop_timer_stop(&tf->flow.gw->loop, &r->drain);
 	loop_del(&tf->flow.gw->loop, &r->net);
 	if (reset)
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-	close(fd);
+		close_hard(fd);
+	else
+		close(fd);
 }
