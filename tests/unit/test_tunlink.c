@@ -204,6 +204,7 @@ static void larger_packets_are_read_whole_after_it(void)
 	struct tun_buf *kept;
 	struct prefix p;
 	struct world w;
+	socklen_t len;
 	int fd;
 
 	if (!world_start(&w))
@@ -212,18 +213,19 @@ static void larger_packets_are_read_whole_after_it(void)
 			0);
 	prefix_parse("10.0.0.2/24", &p);
 	CU_ASSERT_EQUAL(netsetup_address("sluice0", &p, text, sizeof(text)), 0);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	CU_ASSERT_EQUAL_FATAL(addr_parse("10.0.0.9", 7, &to), 0);
+	len = addr_to_sockaddr(&to, &ss);
+	sendto(fd, data, 1000, 0, (struct sockaddr *)&ss, len);
 	turns(&w);
 	kept = w.tun.cur;
 	CU_ASSERT_PTR_NOT_NULL_FATAL(kept);
 	tun_buf_get(kept);
 	tun_set_mtu(&w.tun, 9000);
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	CU_ASSERT_EQUAL_FATAL(addr_parse("10.0.0.9", 7, &to), 0);
 	for (int i = 0; i < 3; i++) {
 		w.last_len = 0;
 		CU_ASSERT_EQUAL(sendto(fd, data, sizeof(data), 0,
-				       (struct sockaddr *)&ss,
-				       addr_to_sockaddr(&to, &ss)),
+				       (struct sockaddr *)&ss, len),
 				(ssize_t)sizeof(data));
 		turns(&w);
 		CU_ASSERT_EQUAL(w.last_len, sizeof(data) + 28);
