@@ -56,7 +56,7 @@ bool try_answered(struct try *t, uint8_t *msg, size_t len);
 void try_failed(struct try *t, const char *why, bool lost);
 
 /* udp.c: 0 or -errno. */
-int udp_send(struct upstream *up, struct try *t);
+int ask_by_udp(struct upstream *up, struct try *t);
 void udp_leave(struct try *t);
 /* Sockets that were used enough or had an error; true: some are left. */
 bool udp_sweep(struct upstream *up);

@@ -225,7 +225,7 @@ static struct udp *current(struct upstream *up, struct server *s)
 	return udp_new(up, s);
 }
 
-int udp_send(struct upstream *up, struct try *t)
+int ask_by_udp(struct upstream *up, struct try *t)
 {
 	struct udp *u = current(up, t->server);
 	int err = 0;
