@@ -23,7 +23,7 @@ class Budget:
 
     def name(self):
         def text(end):
-            return end if isinstance(end, str) else \
+            return 'the best peer' if end == 'peers' else \
                 end[0] if end[1] == 4 else end[0] + ' IPv6'
         return '%s: %s %s %s' % (self.row.name, text(self.of),
                                  'above' if self.more else 'to',
@@ -46,6 +46,7 @@ class Row:
 # aim.  See answer.c for prefixes.
 DNS = [
     ('forwarded', 'w', 0, 0.9, None),
+    ('from the cache', 'k', 1000, 1.0, None),
 ]
 
 

@@ -97,9 +97,9 @@ def figures(rows, measured, costs, families):
         for row in rows:
             ways += [w for w, f in row.ends if f == family and w not in ways]
         print('\nIPv%d%s' % (family, ''.join('%12s' % w for w in ways).rjust(
-            36 + 12 * len(ways))))
+            37 + 12 * len(ways))))
         for row in rows:
-            print('%-30s %-9s' % (row.name, row.unit) + ''.join(
+            print('%-33s %-7s' % (row.name, row.unit) + ''.join(
                 '%12s' % number(median(measured[row.name].get(
                     (w, family), []))) for w in ways))
         paid = [r for r in rows if any(median(v) is not None for end, v in
@@ -108,7 +108,7 @@ def figures(rows, measured, costs, families):
         if paid:
             print('CPU seconds of the program itself per GB')
         for row in paid:
-            print('%-40s' % row.name + ''.join('%12s' % number(median(
+            print('%-41s' % row.name + ''.join('%12s' % number(median(
                 costs[row.name].get((w, family), []))) for w in ways))
 
 
