@@ -161,9 +161,23 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 	return ERR_OK;
 }
 
+/* The app closed first, and its kernel keeps the port for a minute now, for the
+ * sake of segments that are still on their way (TIME_WAIT).  On a TUN none are;
+ * and it would not give the port to the app again before, as it does where
+ * segments have timestamps.  A reset ends that wait (RFC 1337); no app ever
+ * sees it. */
+static void free_port(const struct tcp_pcb *pcb)
+{
+	tcp_rst(pcb, pcb->snd_nxt, pcb->rcv_nxt, &pcb->local_ip,
+		&pcb->remote_ip, pcb->local_port, pcb->remote_port);
+}
+
 static void on_err(void *arg, err_t err)
 {
-	(void)arg;
+	struct stack_conn *c = arg;
+
+	if (err == ERR_CLSD)
+		free_port(c->pcb);
 	stack.gone = true;
 	stack.reset = err != ERR_CLSD;
 }

@@ -840,7 +840,8 @@ IN_BOTH(a_port_can_be_used_again_right_after_both_fins)
 			app_fin(&a);
 		}
 		app_turns(w, 2);
-		CU_ASSERT_EQUAL(a.rsts, 0);
+		/* The one that waits now may stop. */
+		CU_ASSERT_EQUAL(a.rsts, (i & 1) ? 1 : 0);
 		UNTIL(w, first.closes == i + 1);
 		CU_ASSERT_EQUAL(first.why, SLUICE_WHY_DONE);
 	}
