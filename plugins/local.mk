@@ -15,12 +15,14 @@ install-data-hook:
 	for la in $(SHARED_PLUGINS); do \
 		rm -f "$(DESTDIR)$(plugindir)/$${la##*/}"; \
 	done
+	rm -f "$(DESTDIR)$(plugindir)/dns-upstream-tls.la"
 
 uninstall-hook:
 	for la in $(SHARED_PLUGINS); do \
 		so=$${la##*/}; \
 		rm -f "$(DESTDIR)$(plugindir)/$${so%.la}.so"; \
 	done
+	rm -f "$(DESTDIR)$(plugindir)/dns-upstream-tls.mod"
 
 EXTRA_LTLIBRARIES += plugins/tcp-forward.la
 plugins_tcp_forward_la_SOURCES = plugins/tcp-forward.c
@@ -86,6 +88,8 @@ plugins_dns_upstream_la_SOURCES = \
 	plugins/dns-upstream/question.c \
 	plugins/dns-upstream/question.h \
 	plugins/dns-upstream/reply.c \
+	plugins/dns-upstream/secure.c \
+	plugins/dns-upstream/secure.h \
 	plugins/dns-upstream/servers.c \
 	plugins/dns-upstream/servers.h \
 	plugins/dns-upstream/stamp.c \
@@ -97,8 +101,31 @@ plugins_dns_upstream_la_SOURCES = \
 	plugins/dns-upstream/upstream.h \
 	plugins/dns-upstream/url.c \
 	plugins/dns-upstream/url.h
-plugins_dns_upstream_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(dns_upstream_CPPFLAGS)
+plugins_dns_upstream_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(dns_upstream_CPPFLAGS) \
+	$(UPSTREAM_TLS_CPPFLAGS) $(TLS_CFLAGS)
 plugins_dns_upstream_la_LDFLAGS = -module $(dns_upstream_LDFLAGS)
+plugins_dns_upstream_la_LIBADD =
+
+# Encrypted servers: in it, or a module beside it that is no plugin (.mod).
+UPSTREAM_TLS_SOURCES = \
+	plugins/dns-upstream/h2.c \
+	plugins/dns-upstream/tls.c \
+	plugins/dns-upstream/tls.h
+if UPSTREAM_TLS_STATIC
+plugins_dns_upstream_la_SOURCES += $(UPSTREAM_TLS_SOURCES)
+plugins_dns_upstream_la_LIBADD += $(TLS_LIBS)
+endif
+if UPSTREAM_TLS_MODULE
+plugin_LTLIBRARIES += plugins/dns-upstream-tls.la
+plugins_dns_upstream_la_LIBADD += $(DLOPEN_LIBS)
+else
+EXTRA_LTLIBRARIES += plugins/dns-upstream-tls.la
+endif
+plugins_dns_upstream_tls_la_SOURCES = $(UPSTREAM_TLS_SOURCES)
+plugins_dns_upstream_tls_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(TLS_CFLAGS)
+plugins_dns_upstream_tls_la_LDFLAGS = -module -shrext .mod \
+	$(SHARED_PLUGIN_FLAGS)
+plugins_dns_upstream_tls_la_LIBADD = $(TLS_LIBS)
 
 EXTRA_LTLIBRARIES += plugins/protect-mark.la
 plugins_protect_mark_la_SOURCES = plugins/protect-mark.c

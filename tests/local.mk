@@ -214,6 +214,7 @@ E2E_TESTS = \
 	tests/e2e/bad-input.sh \
 	tests/e2e/clients.sh \
 	tests/e2e/cycles.sh \
+	tests/e2e/dns-tls.sh \
 	tests/e2e/dns.sh \
 	tests/e2e/exec.sh \
 	tests/e2e/flow-log.sh \
@@ -233,7 +234,7 @@ E2E_TESTS = \
 
 TESTS += $(E2E_TESTS)
 EXTRA_DIST += $(E2E_TESTS) tests/e2e/README tests/e2e/answers.py \
-	tests/e2e/datagrams.py tests/e2e/demo tests/e2e/dnspeer.py \
+	tests/e2e/datagrams.py tests/e2e/demo tests/e2e/dnspeer.py tests/e2e/dnstls.py \
 	tests/e2e/exec_tty.py tests/e2e/lib.sh tests/e2e/nat.py tests/e2e/peer.py \
 	tests/e2e/protector.py tests/e2e/raw.py tests/e2e/resolver.py \
 	tests/e2e/same.known tests/e2e/same.py tests/e2e/samedgram.py \

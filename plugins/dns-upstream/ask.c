@@ -507,6 +507,7 @@ void ask_tick(struct upstream *up)
 	}
 	while ((t = TAILQ_FIRST(&up->tries)) && now >= t->began + limit) {
 		t->ask->timed_out = true;
+		stream_doubt(t);
 		try_failed(t, "no answer", false);
 	}
 	while ((a = TAILQ_FIRST(&up->stale)) && now >= a->stale_ms) {

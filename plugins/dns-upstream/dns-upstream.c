@@ -98,6 +98,48 @@ static int upstream_query(void *self, struct sluice_query *query)
 	return ask_begin(up, g, &q, query, &m, e);
 }
 
+/* The first encrypted server, or NULL. */
+static const struct url *first_secure(const struct groups *g)
+{
+	for (uint16_t i = 0; i < g->n; i++)
+		for (uint32_t j = 0; j < g->v[i].servers.n; j++)
+			if (g->v[i].servers.v[j]->url.kind >= URL_TLS)
+				return &g->v[i].servers.v[j]->url;
+	return NULL;
+}
+
+/* What encrypted servers need, if there are any. */
+static int make_secure(struct upstream *up)
+{
+	const char *ca = up->options->ca_file;
+	const struct url *u = first_secure(&up->groups);
+	char text[256], server[URL_TEXT];
+
+	if (!u)
+		return 0;
+	up->secure = secure_find(text, sizeof(text));
+	if (up->secure)
+		up->secure_ctx =
+			up->secure->start(*ca ? ca : NULL, text, sizeof(text));
+	if (up->secure_ctx)
+		return 0;
+	return sluice_fail(up->ctx, ENOTSUP, "server %s: %s",
+			   url_text(u, server), text);
+}
+
+static void upstream_destroy(void *self)
+{
+	struct upstream *up = self;
+
+	ask_free_all(up);
+	cache_fini(&up->cache);
+	groups_fini(&up->groups);
+	if (up->secure_ctx)
+		up->secure->end(up->secure_ctx);
+	free(up->table);
+	free(up);
+}
+
 static int upstream_create(struct sluice_ctx *ctx, const void *options,
 			   void **self)
 {
@@ -118,19 +160,19 @@ static int upstream_create(struct sluice_ctx *ctx, const void *options,
 	for (size_t n = 0; n < sizeof(up->key) / 2; n++)
 		((uint16_t *)up->key)[n] = try_random(up);
 	err = groups_init(&up->groups, o, text);
-	if (err) {
-		free(up);
-		return sluice_fail(ctx, -err, "%s", text);
-	}
+	if (err)
+		sluice_fail(ctx, -err, "%s", text);
 	up->table = calloc(TABLE_MIN, sizeof(struct ask *));
 	up->mask = TABLE_MIN - 1;
-	err = up->table ? cache_init(&up->cache, (size_t)o->cache_size,
-				     (uint64_t)o->serve_stale) :
-			  -ENOMEM;
+	if (!err && !up->table)
+		err = -ENOMEM;
+	if (!err)
+		err = cache_init(&up->cache, (size_t)o->cache_size,
+				 (uint64_t)o->serve_stale);
+	if (!err)
+		err = make_secure(up);
 	if (err) {
-		groups_fini(&up->groups);
-		free(up->table);
-		free(up);
+		upstream_destroy(up);
 		return err;
 	}
 	*self = up;
@@ -147,25 +189,14 @@ static void upstream_stop(void *self)
 	stream_stop(up);
 }
 
-static void upstream_destroy(void *self)
-{
-	struct upstream *up = self;
-
-	ask_free_all(up);
-	cache_fini(&up->cache);
-	groups_fini(&up->groups);
-	free(up->table);
-	free(up);
-}
-
 static const struct sluice_option upstream_options[] = {
 	{ .key = "server",
 	  .type = SLUICE_OPT_LIST,
 	  .preset = "system",
 	  .offset = offsetof(struct options, server),
-	  .help = "system (those of /etc/resolv.conf), ADDRESS, "
-		  "udp://ADDRESS:PORT or tcp://ADDRESS:PORT, in order of "
-		  "preference" },
+	  .help = "system (those of /etc/resolv.conf), ADDRESS, udp://, "
+		  "tcp://ADDRESS:PORT, tls://, https://NAME, sdns://STAMP or "
+		  "controld://UID, in order of preference" },
 	{ .key = "route",
 	  .type = SLUICE_OPT_LIST,
 	  .preset = "",
@@ -254,6 +285,27 @@ static const struct sluice_option upstream_options[] = {
 	  .offset = offsetof(struct options, ecs),
 	  .help = "strip|pass: the client-subnet option of apps; an answer to "
 		  "one that is passed is not kept" },
+	{ .key = "ca-file",
+	  .type = SLUICE_OPT_STR,
+	  .preset = "",
+	  .offset = offsetof(struct options, ca_file),
+	  .help = "authorities (PEM) that certificates of servers have to lead "
+		  "to, instead of those the system trusts" },
+	{ .key = "client-host",
+	  .type = SLUICE_OPT_STR,
+	  .preset = "",
+	  .offset = offsetof(struct options, client_host),
+	  .help = "name of this device, told to controld:// servers" },
+	{ .key = "client-address",
+	  .type = SLUICE_OPT_STR,
+	  .preset = "",
+	  .offset = offsetof(struct options, client_address),
+	  .help = "its address in the LAN, told to them as well" },
+	{ .key = "client-mac",
+	  .type = SLUICE_OPT_STR,
+	  .preset = "",
+	  .offset = offsetof(struct options, client_mac),
+	  .help = "and its hardware address" },
 	{ .key = NULL }
 };
 

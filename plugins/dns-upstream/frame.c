@@ -45,13 +45,10 @@ void buffer_free(struct buffer *b)
 int frame_send(struct stream *s, struct try *t)
 {
 	uint8_t *out = s->up->out;
-	uint8_t head[2];
-	size_t len = try_message(t, out);
-	int err;
+	size_t len = try_message(t, out + 2);
 
-	msg_put16(head, (uint32_t)len);
-	err = stream_out(s, head, 2);
-	return err ? err : stream_out(s, out, len);
+	msg_put16(out, (uint32_t)len);
+	return stream_put(s, out, len + 2);
 }
 
 int frame_read(struct stream *s, const uint8_t *p, size_t n)

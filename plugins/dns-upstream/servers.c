@@ -113,6 +113,9 @@ static const char *read_word(const struct servers *s, const char *word,
 
 	if (!wrong && !u->addrs_n)
 		pin(s->pins, u);
+	if (!wrong && !u->addrs_n)
+		wrong = "its address is not known: say where it is "
+			"(bootstrap = NAME ADDRESS)";
 	return wrong;
 }
 

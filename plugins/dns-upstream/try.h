@@ -66,6 +66,8 @@ void udp_stop(struct upstream *up);
 int stream_send(struct upstream *up, struct try *t);
 void stream_leave(struct try *t);
 bool stream_sweep(struct upstream *up);
+/* A try had no answer: was the connection silent all the time? */
+void stream_doubt(struct try *t);
 void stream_stop(struct upstream *up);
 
 #endif

@@ -9,7 +9,7 @@
  *	reply.c		what those get: answers, stale ones, failures
  *	cache.c		answers kept
  *	udp.c		sockets of plain servers
- *	stream.c	connections: TCP
+ *	stream.c	connections: TCP, TLS, HTTPS; frame.c, secure.c
  *	try.c		one question on its way to one server
  *	msg.c		DNS messages
  *	question.c	what makes two queries the same
@@ -21,6 +21,7 @@
 
 #include "cache.h"
 #include "group.h"
+#include "secure.h"
 #include "servers.h"
 #include "try.h"
 
@@ -35,6 +36,8 @@ struct options {
 	int64_t cache_size, cache_min_ttl, cache_max_ttl;
 	int64_t cache_negative_ttl, cache_failure_ttl;
 	int64_t serve_stale, prefetch, ecs;
+	const char *ca_file;
+	const char *client_host, *client_address, *client_mac;
 };
 
 #define MODE_RACE 1 /* of failover, race */
@@ -59,6 +62,8 @@ struct upstream {
 	struct try_list tries; /* oldest first */
 	struct udp_list udps;
 	struct stream_all streams;
+	const struct secure_ops *secure; /* NULL: no server needs it */
+	void *secure_ctx;
 	struct sluice_timer *timer;
 	uint64_t timer_ms;
 	uint16_t random[128]; /* not given out yet */
@@ -66,7 +71,7 @@ struct upstream {
 	bool stopping;
 	uint8_t batch[BATCH][BATCH_ROOM]; /* being read, by UDP */
 	uint8_t in[MSG_MAX + 1];          /* and from a connection */
-	uint8_t out[MSG_MAX + 1];         /* being sent, or said */
+	uint8_t out[MSG_MAX + 3];         /* being sent, or said */
 	uint8_t kept[MSG_MAX + 1];        /* from the cache, being said */
 };
 
