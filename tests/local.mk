@@ -22,6 +22,8 @@ UNIT_TESTS = \
 	tests/unit/test_dial \
 	tests/unit/test_dns \
 	tests/unit/test_dnsmsg \
+	tests/unit/test_filter_image \
+	tests/unit/test_filter_rule \
 	tests/unit/test_flow \
 	tests/unit/test_flow_api \
 	tests/unit/test_flowtab \
@@ -38,6 +40,7 @@ UNIT_TESTS = \
 	tests/unit/test_packet_build \
 	tests/unit/test_peerset \
 	tests/unit/test_plugin_answer \
+	tests/unit/test_plugin_dns_filter \
 	tests/unit/test_plugin_dns_upstream \
 	tests/unit/test_plugin_flow_log \
 	tests/unit/test_plugin_protect_mark \
@@ -77,9 +80,30 @@ FAKE_SOURCES = \
 	tests/unit/fakequery.c
 FAKE_CPPFLAGS = $(AM_CPPFLAGS) -DSLUICE_STATIC
 
+# All of dns-filter, whose files are tested one by one too.  Of the core only
+# what the fake core needs: a static dns-filter would be there twice.
+FILTER_CPPFLAGS = $(FAKE_CPPFLAGS) $(PCRE2_CFLAGS)
+FILTER_LIBS = core/libcore.la $(CUNIT_LIBS) $(PCRE2_LIBS)
+
 tests_unit_test_plugin_answer_SOURCES = tests/unit/test_plugin_answer.c \
 	tests/plugins/echo.c tests/plugins/fixed.c $(FAKE_SOURCES)
 tests_unit_test_plugin_answer_CPPFLAGS = $(FAKE_CPPFLAGS)
+
+tests_unit_test_filter_image_SOURCES = tests/unit/test_filter_image.c \
+	tests/unit/filterlists.h $(DNS_FILTER_SOURCES)
+tests_unit_test_filter_image_CPPFLAGS = $(FILTER_CPPFLAGS)
+tests_unit_test_filter_image_LDADD = $(FILTER_LIBS)
+
+tests_unit_test_filter_rule_SOURCES = tests/unit/test_filter_rule.c \
+	tests/unit/filterlists.h $(DNS_FILTER_SOURCES)
+tests_unit_test_filter_rule_CPPFLAGS = $(FILTER_CPPFLAGS)
+tests_unit_test_filter_rule_LDADD = $(FILTER_LIBS)
+
+tests_unit_test_plugin_dns_filter_SOURCES = \
+	tests/unit/test_plugin_dns_filter.c $(DNS_FILTER_SOURCES) \
+	$(FAKE_SOURCES)
+tests_unit_test_plugin_dns_filter_CPPFLAGS = $(FILTER_CPPFLAGS)
+tests_unit_test_plugin_dns_filter_LDADD = $(FILTER_LIBS)
 
 tests_unit_test_plugin_dns_upstream_SOURCES = \
 	tests/unit/test_plugin_dns_upstream.c \

@@ -428,6 +428,8 @@ static void number_extras(struct build *b)
 	struct image_extra *to = b->extras.v;
 	size_t e = 0;
 
+	if (!b->extras.n)
+		return;
 	qsort(x, b->extras.n, sizeof(*x), extra_order);
 	for (size_t i = 0; i < b->extras.n; i++) {
 		struct build_extra one = x[i];
@@ -496,7 +498,8 @@ static void write_entries(struct build *b, struct out *o, uint32_t bits)
 
 static void vec_write(struct out *o, const struct build_vec *v, size_t size)
 {
-	out_add(o, v->v, v->n * size);
+	if (v->n)
+		out_add(o, v->v, v->n * size);
 }
 
 static void fill_head(const struct build *b, struct image_head *h,

@@ -110,17 +110,19 @@ static int add_matches(struct lists *l, const char *pattern, enum answer answer,
 		       unsigned int flags)
 {
 	glob_t g;
-	int err = glob(pattern, GLOB_ERR, NULL, &g);
+	int err;
 
+	errno = 0;
+	err = glob(pattern, GLOB_ERR, NULL, &g);
 	if (err == GLOB_NOMATCH)
 		return fail(l, ENOENT,
 			    "%s: no file is there: give the path of one, or a "
 			    "pattern that matches some",
 			    pattern);
+	if (err == GLOB_NOSPACE || !errno)
+		errno = err ? ENOMEM : 0;
 	if (err)
-		return fail(l, err == GLOB_NOSPACE ? ENOMEM : EACCES, "%s: %s",
-			    pattern,
-			    strerror(err == GLOB_NOSPACE ? ENOMEM : EACCES));
+		return fail(l, errno, "%s: %s", pattern, strerror(errno));
 	for (size_t i = 0; i < g.gl_pathc && !err; i++)
 		err = add_file(l, g.gl_pathv[i], answer, flags);
 	globfree(&g);
