@@ -60,6 +60,8 @@ UNIT_TESTS = \
 	tests/unit/test_tun \
 	tests/unit/test_tunlink \
 	tests/unit/test_udp \
+	tests/unit/test_upstream_cache \
+	tests/unit/test_upstream_url \
 	tests/unit/test_util
 
 if HAVE_CUNIT
@@ -109,6 +111,16 @@ tests_unit_test_plugin_dns_upstream_SOURCES = \
 	tests/unit/test_plugin_dns_upstream.c \
 	$(plugins_dns_upstream_la_SOURCES) $(FAKE_SOURCES)
 tests_unit_test_plugin_dns_upstream_CPPFLAGS = $(FAKE_CPPFLAGS)
+tests_unit_test_plugin_dns_upstream_LDADD = $(LDADD) $(TLS_LIBS)
+
+tests_unit_test_upstream_cache_SOURCES = tests/unit/test_upstream_cache.c \
+	plugins/dns-upstream/cache.c plugins/dns-upstream/msg.c \
+	plugins/dns-upstream/question.c
+tests_unit_test_upstream_cache_LDADD = $(CUNIT_LIBS)
+
+tests_unit_test_upstream_url_SOURCES = tests/unit/test_upstream_url.c \
+	plugins/dns-upstream/stamp.c plugins/dns-upstream/url.c
+tests_unit_test_upstream_url_LDADD = $(CUNIT_LIBS)
 
 tests_unit_test_plugin_flow_log_SOURCES = tests/unit/test_plugin_flow_log.c \
 	plugins/flow-log.c $(FAKE_SOURCES)
