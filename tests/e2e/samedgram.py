@@ -4,11 +4,13 @@
 # samedgram.py - UDP and ICMP rows of same.py
 
 import os
+import re
 import select
+import shutil
 import socket
 import struct
+import subprocess
 import threading
-
 
 import raw
 from sameworld import (Tap, Wire, icmp_error, icmp_errors_on, name,
@@ -172,6 +174,39 @@ def udp_hops(w):
 @row("ICMP: echo with a TTL of 1, 2, 3: which router says so")
 def ping_hops(w):
     return hops(w, "ping")
+
+
+def traceroute(w, *how):
+    """the hops it prints, without times; one probe each, one after another"""
+    if not shutil.which("traceroute"):
+        return "no traceroute here"
+    out = subprocess.run(
+        ["ip", "netns", "exec", w.app.title, "traceroute",
+         "-6" if w.v6 else "-4", "-n", "-q", "1", "-N", "1", "-w", "2",
+         "-m", "6", *how, w.distant(30)],
+        capture_output=True, text=True, timeout=40).stdout
+    return "; ".join(re.sub(r" +[0-9.]+ ms", "", line).strip()
+                     for line in out.splitlines()[1:])
+
+
+@row("traceroute, with UDP, as it prints it")
+def traceroute_udp(w):
+    return traceroute(w, "-U")
+
+
+@row("traceroute, to rising ports")
+def traceroute_ports(w):
+    return traceroute(w)
+
+
+@row("traceroute -I")
+def traceroute_echo(w):
+    return traceroute(w, "-I")
+
+
+@row("traceroute -T, to a closed port")
+def traceroute_tcp(w):
+    return traceroute(w, "-T", "-p", "9")
 
 
 @row("UDP: path narrower behind the gateway, may be cut")
