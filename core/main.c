@@ -314,8 +314,10 @@ int main(int argc, char **argv)
 	if (!v)
 		return unknown_verb(argv[1]);
 	a.overrides = calloc((size_t)argc, sizeof(*a.overrides));
-	if (!a.overrides)
+	if (!a.overrides) {
+		fputs("sluice: out of memory\n", stderr);
 		return EXIT_FAILURE;
+	}
 	r = run_verb(v, argc - 1, argv + 1, &a);
 	free(a.overrides);
 	return r;

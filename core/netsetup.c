@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "rtnl.h"
 #include "settings.h"
 
@@ -377,7 +378,10 @@ int netsetup_enter(int netns)
 /* Staying in the wrong namespace would send traffic where nobody wants it. */
 void netsetup_leave(int back)
 {
-	if (setns(back, CLONE_NEWNET))
-		abort();
+	if (setns(back, CLONE_NEWNET)) {
+		log_error("cannot go back to our own network namespace: %s",
+			  strerror(errno));
+		_exit(EXIT_FAILURE);
+	}
 	close(back);
 }
