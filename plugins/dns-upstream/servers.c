@@ -54,8 +54,10 @@ static void add(struct servers *s, const struct servers *old,
 			one = old->v[i];
 	if (!one) {
 		one = calloc(1, sizeof(*one));
-		if (!one)
+		if (!one) {
+			s->lost = true;
 			return;
+		}
 		one->url = *u;
 		memcpy(one->addrs, u->addrs, sizeof(one->addrs));
 		one->addrs_n = u->addrs_n;
@@ -130,6 +132,7 @@ static void build(struct servers *s)
 	struct url u;
 
 	s->n = 0;
+	s->lost = false;
 	s->generation++;
 	for (size_t i = 0; i < s->words_n; i++) {
 		if (is_system(s->words[i]))
@@ -184,7 +187,10 @@ const char *servers_init(struct servers *s, const char *const *words,
 	if (s->system)
 		changed(s);
 	build(s);
-	return NULL;
+	if (!s->lost)
+		return NULL;
+	servers_fini(s);
+	return "no memory for it";
 }
 
 void servers_fini(struct servers *s)
@@ -199,7 +205,7 @@ bool servers_refresh(struct servers *s, uint64_t now)
 	if (!s->system || now < s->checked_ms + CHECK_MS)
 		return false;
 	s->checked_ms = now;
-	if (!changed(s))
+	if (!changed(s) && !s->lost)
 		return false;
 	build(s);
 	return true;

@@ -40,6 +40,7 @@ struct servers {
 	const char *const *pins; /* names and their addresses */
 	const char *path;        /* of resolv.conf */
 	bool system;             /* it is among the words */
+	bool lost;               /* there was no memory for one */
 	uint64_t checked_ms;
 	struct timespec mtime;
 	ino_t inode;
