@@ -278,6 +278,25 @@ EXTRA_DIST += $(E2E_TESTS) tests/e2e/README tests/e2e/answers.py \
 	tests/e2e/sameworld.py \
 	tests/e2e/socksd.py tests/e2e/www.py
 
+# --- what takes long: a part of it is in "make check", or none ---
+#
+# "make faults" makes every system call fail, "make soak SOAK_SECONDS=1800" is
+# a mixed load for half an hour.
+
+TESTS += tests/faults/faults.sh
+EXTRA_DIST += tests/faults/faults.sh tests/faults/matrix.py \
+	tests/faults/scenario.py tests/faults/shim.c tests/e2e/soak.py \
+	tests/e2e/soak.sh
+
+faults: all
+	@$(AM_TESTS_ENVIRONMENT) FAULTS=$${FAULTS-all} \
+		bash $(srcdir)/tests/faults/faults.sh
+
+soak: all
+	@$(AM_TESTS_ENVIRONMENT) SOAK_SECONDS=$${SOAK_SECONDS-1800} \
+		bash $(srcdir)/tests/e2e/soak.sh
+.PHONY: faults soak
+
 # --- plugins for tests, loaded from $SLUICE_TEST_PLUGINDIR ---
 #
 # As in plugins/local.mk, but none is installed:
