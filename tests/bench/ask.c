@@ -113,13 +113,6 @@ static void receive(void)
 	}
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 int main(int argc, char **argv)
 {
 	struct pollfd p = { .events = POLLIN };
@@ -151,7 +144,7 @@ int main(int argc, char **argv)
 	n = ask.done < TIMES ? ask.done : TIMES;
 	if (!n)
 		errx(1, "no answer");
-	qsort(ask.us, n, sizeof(*ask.us), compare);
+	qsort(ask.us, n, sizeof(*ask.us), bench_compare);
 	printf("%.1f %.2f %.2f %u\n", ask.done / took, ask.us[n / 2],
 	       ask.us[n * 99ull / 100], ask.lost);
 	return 0;

@@ -120,6 +120,14 @@ static inline double bench_now(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
 }
 
+/* For qsort(3) of doubles. */
+static inline int bench_compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
 static inline void bench_sleep_us(long us)
 {
 	struct timespec ts = { .tv_nsec = us * 1000 };

@@ -4,6 +4,7 @@
 Each gives (figure, CPU seconds per GB or None); a figure of None: it failed.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -58,22 +59,30 @@ def bulk(flows, down):
     return measure
 
 
-def pingpong(proto, one_core):
+@contextlib.contextmanager
+def placed(world, one_core):
     """Where the scheduler puts three processes on few cores decides more
     than the path does.  So all are on one core, or what is in the gateway's
     namespace has one to itself."""
-    def measure(world, pace, way, family):
-        cores = os.sched_getaffinity(0)
-        ends = max(cores) if one_core else min(cores)
-        pids = world.gateway_pids()
-        for pid in pids:
-            os.sched_setaffinity(pid, {max(cores)})
-        for pid in world.end_pids() + [0]:
-            os.sched_setaffinity(pid, {ends})
-        text = world.ask(way, [TOOLS + '/probe', 'pingpong', proto,
-                               WAYS[way][family], PROBE, str(pace.pings)])
-        for pid in pids + world.end_pids() + [0]:
+    cores = os.sched_getaffinity(0)
+    ends = max(cores) if one_core else min(cores)
+    for pid in world.gateway_pids():
+        os.sched_setaffinity(pid, {max(cores)})
+    for pid in world.end_pids() + [0]:
+        os.sched_setaffinity(pid, {ends})
+    try:
+        yield
+    finally:
+        for pid in world.gateway_pids() + world.end_pids() + [0]:
             os.sched_setaffinity(pid, cores)
+
+
+def pingpong(proto, one_core):
+    def measure(world, pace, way, family):
+        with placed(world, one_core):
+            text = world.ask(way, [TOOLS + '/probe', 'pingpong', proto,
+                                   WAYS[way][family], PROBE,
+                                   str(pace.pings)])
         return (float(text.split()[0]) if text else None), None
     return measure
 
@@ -151,9 +160,13 @@ def questions(prefix, names, at_a_time, times):
     def measure(world, pace, way, family):
         if not times and shutil.which('dnsperf'):
             return dnsperf(world, pace, WAYS[way][family], way)
-        text = world.ask(way, [TOOLS + '/ask', WAYS[way][family],
-                               str(at_a_time), str(pace.seconds), prefix,
-                               str(names)])
+        ask = [TOOLS + '/ask', WAYS[way][family], str(at_a_time),
+               str(pace.seconds), prefix, str(names)]
+        if times:
+            with placed(world, False):
+                text = world.ask(way, ask)
+        else:
+            text = world.ask(way, ask)
         if not text:
             return None, None
         rate, p50, _, lost = map(float, text.split())

@@ -15,13 +15,6 @@
 
 #include "bench.h"
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void pingpong(int type, const struct bench_addr *to, size_t count)
 {
 	double *us = calloc(count, sizeof(*us));
@@ -46,7 +39,7 @@ static void pingpong(int type, const struct bench_addr *to, size_t count)
 		if (i >= warm_up)
 			us[i - warm_up] = (bench_now() - start) * 1e6;
 	}
-	qsort(us, count, sizeof(*us), compare);
+	qsort(us, count, sizeof(*us), bench_compare);
 	printf("%.2f %.2f\n", us[count / 2], us[count * 99 / 100]);
 	free(us);
 }
