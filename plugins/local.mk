@@ -83,6 +83,8 @@ plugins_dns_upstream_la_SOURCES = \
 	plugins/dns-upstream/frame.c \
 	plugins/dns-upstream/group.c \
 	plugins/dns-upstream/group.h \
+	plugins/dns-upstream/lookup.c \
+	plugins/dns-upstream/lookup.h \
 	plugins/dns-upstream/msg.c \
 	plugins/dns-upstream/msg.h \
 	plugins/dns-upstream/question.c \

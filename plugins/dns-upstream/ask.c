@@ -22,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lookup.h"
+
 #define STALE_MS  1800 /* RFC 8767, 5: the client response timer */
 #define FREE_MAX  256  /* asks kept for the next question */
 #define AHEAD_MAX 64   /* asks that nobody waits for yet, at a time */
@@ -69,6 +71,10 @@ static void ask_end(struct ask *a)
 		TAILQ_REMOVE(&up->stale, a, stale_node);
 	up->asks_n--;
 	up->prefetches -= a->prefetch;
+	if (a->lookup) {
+		lookup_end(up, a->lookup);
+		server_put(a->lookup);
+	}
 	free(a->poor);
 	if (up->free_n >= FREE_MAX) {
 		free(a);
@@ -127,6 +133,8 @@ static bool deliver(struct ask *a, uint8_t *msg, size_t len)
 		return false;
 	if (!a->verbatim)
 		msg_strip(msg, &m, &answer);
+	if (a->lookup)
+		lookup_answer(a->lookup, answer.p, answer.len);
 	if (!is_unable(msg) || !reply_stale(a, true)) {
 		if (m.question && !a->verbatim)
 			reply_keep(a, &answer, msg);
@@ -484,6 +492,22 @@ int ask_begin(struct upstream *up, struct group *g, const struct question *q,
 	}
 	give_up(a);
 	return SLUICE_TAKE;
+}
+
+int ask_lookup(struct upstream *up, struct group *g, const struct question *q,
+	       struct server *s)
+{
+	struct ask *a = ask_new(up);
+
+	if (!a)
+		return -ENOMEM;
+	a->group = g;
+	a->question = *q;
+	a->alone = true;
+	a->lookup = server_get(s);
+	enter(a, NULL);
+	next(a);
+	return 0;
 }
 
 /* -------------------------------------------------------------------- time */

@@ -25,9 +25,10 @@ struct ask {
 	uint64_t end_ms, stale_ms; /* stale_ms 0: nothing stale is there */
 	bool in_stale;             /* upstream.stale: not told yet */
 	uint32_t tried, generation;
-	bool starting;  /* inside of the call that asks */
-	bool alone;     /* nobody may join: not in the table, not kept */
-	bool verbatim;  /* sent as it came, of its one waiter */
+	struct server *lookup; /* whose addresses it asks for, or NULL */
+	bool starting;         /* inside of the call that asks */
+	bool alone;            /* nobody may join: not in the table, not kept */
+	bool verbatim;         /* sent as it came, of its one waiter */
 	bool bare;      /* without EDNS: a server did not understand it */
 	bool prefetch;  /* nobody waited when it began */
 	bool timed_out; /* a server of this round did not answer */
@@ -45,6 +46,10 @@ struct ask {
 int ask_begin(struct upstream *up, struct group *g, const struct question *q,
 	      struct sluice_query *query, const struct msg *m,
 	      const struct cache_entry *e);
+/* Ask where a server is; lookup_end() tells of the end, unless it is
+ * -ENOMEM. */
+int ask_lookup(struct upstream *up, struct group *g, const struct question *q,
+	       struct server *s);
 /* What is too late, and what may be answered with old data. */
 void ask_tick(struct upstream *up);
 /* The end, without an answer, of all. */

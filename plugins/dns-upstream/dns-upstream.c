@@ -207,8 +207,8 @@ static const struct sluice_option upstream_options[] = {
 	  .type = SLUICE_OPT_LIST,
 	  .preset = "",
 	  .offset = offsetof(struct options, bootstrap),
-	  .help = "NAME ADDRESS...: where the server of that name is; may be "
-		  "repeated" },
+	  .help = "ADDRESS...: plain servers that know where the others are; "
+		  "NAME ADDRESS...: where the one of that name is" },
 	{ .key = "mode",
 	  .type = SLUICE_OPT_ENUM,
 	  .preset = "failover",

@@ -110,6 +110,24 @@ static int add_route(struct groups *g, const struct options *o,
 	return err ? err : (int)(domains + servers);
 }
 
+/* The plain servers that "bootstrap" begins with. */
+static int add_lookup(struct groups *g, const struct options *o,
+		      char text[GROUP_TEXT])
+{
+	struct sluice_addr a;
+	size_t n = 0;
+	int err;
+
+	while (o->bootstrap[n] && !url_address(o->bootstrap[n], &a))
+		n++;
+	if (!n)
+		return 0;
+	err = add_group(g, o, o->bootstrap, n, text);
+	if (!err)
+		g->lookup = &g->v[g->n - 1];
+	return err;
+}
+
 int groups_init(struct groups *g, const struct options *o,
 		char text[GROUP_TEXT])
 {
@@ -130,6 +148,8 @@ int groups_init(struct groups *g, const struct options *o,
 		return -EINVAL;
 	}
 	err = add_group(g, o, o->server, count(o->server), text);
+	if (!err)
+		err = add_lookup(g, o, text);
 	for (size_t at = 0; !err && at < n; at += (size_t)took) {
 		took = add_route(g, o, o->route + at, text);
 		if (took < 0)

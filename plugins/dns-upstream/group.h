@@ -15,6 +15,7 @@ struct group {
 struct groups {
 	struct group *v; /* the first is for all names that no route takes */
 	uint16_t n;
+	struct group *lookup; /* who is asked for addresses of servers */
 	struct route {
 		const char *domain;
 		uint16_t group;

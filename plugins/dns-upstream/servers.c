@@ -108,6 +108,14 @@ static void pin(const char *const *pins, struct url *u)
 	}
 }
 
+/* Is somebody there to ask where names are? */
+static bool can_look_up(const char *const *pins)
+{
+	struct sluice_addr a;
+
+	return *pins && !url_address(*pins, &a);
+}
+
 static const char *read_word(const struct servers *s, const char *word,
 			     struct url *u)
 {
@@ -115,9 +123,10 @@ static const char *read_word(const struct servers *s, const char *word,
 
 	if (!wrong && !u->addrs_n)
 		pin(s->pins, u);
-	if (!wrong && !u->addrs_n)
+	if (!wrong && !u->addrs_n && !can_look_up(s->pins))
 		wrong = "its address is not known: say where it is "
-			"(bootstrap = NAME ADDRESS)";
+			"(bootstrap = NAME ADDRESS) or whom to ask (bootstrap "
+			"= ADDRESS)";
 	return wrong;
 }
 
@@ -257,7 +266,8 @@ bool server_failed(struct server *s, uint64_t began, uint64_t now)
 		return false;
 	s->failed = true;
 	s->down_until = now + DOWN_MS;
-	/* A name may have several addresses. */
+	/* A name may have several addresses, and others by now. */
+	s->known_until = 0;
 	if (s->addrs_n)
 		s->at = (uint8_t)((s->at + 1) % s->addrs_n);
 	return news;

@@ -21,10 +21,14 @@ struct server {
 	struct sluice_addr addrs[URL_ADDRS]; /* as written, or looked up */
 	uint8_t addrs_n;                     /* 0: not known yet */
 	uint8_t at;                          /* the one in use */
-	uint32_t refs;              /* lists it is in, tries and connections */
-	bool failed;                /* the last we know of it */
-	uint64_t ok_ms;             /* when it last answered */
-	uint64_t down_until;        /* skipped until then, if others are not */
+	uint32_t refs;       /* lists it is in, tries and connections */
+	bool failed;         /* the last we know of it */
+	uint64_t ok_ms;      /* when it last answered */
+	uint64_t down_until; /* skipped until then, if others are not */
+	/* of one with a name: what lookup.c knows and is told */
+	struct sluice_addr found[URL_ADDRS];
+	uint64_t known_until, found_ms;
+	uint8_t lookups, found_n;
 	struct udp *udp;            /* what new questions go out by */
 	struct stream_list streams; /* of all that are there */
 	void *session;              /* of TLS, to resume */
@@ -49,7 +53,8 @@ struct servers {
 
 /* The list as configured; the words stay the caller's, "system" stands for
  * the servers of the resolv.conf at path, pins for what is known of names
- * ("dns.example 192.0.2.1 ...").  NULL, or what is wrong with *bad. */
+ * ("dns.example 192.0.2.1 ...", and before that plain servers that know
+ * others).  NULL, or what is wrong with *bad. */
 const char *servers_init(struct servers *s, const char *const *words,
 			 size_t words_n, const char *const *pins,
 			 const char *path, const char **bad);

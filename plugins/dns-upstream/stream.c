@@ -19,6 +19,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lookup.h"
+
 #define TRIES_MAX    128    /* that one connection carries at a time */
 #define STREAMS_MAX  8      /* to one server */
 #define OUT_MAX      262144 /* bytes that a server does not read */
@@ -336,19 +338,25 @@ static void dialled(void *arg, int fd)
 		stream_fail(s, why);
 }
 
+static int dial(struct stream *s)
+{
+	struct sluice_dial d = {
+		.size = sizeof(d),
+		.proto = SLUICE_TCP,
+		.to = *server_addr(s->server),
+		.timeout_ms = (uint32_t)s->up->options->try_timeout,
+		.done = dialled,
+		.arg = s,
+	};
+
+	return sluice_dial(s->up->ctx, &d);
+}
+
 static struct stream *stream_new(struct upstream *up, struct server *server,
 				 uint8_t kind)
 {
 	struct stream *s = calloc(1, sizeof(*s));
-	struct sluice_dial d = {
-		.size = sizeof(d),
-		.proto = SLUICE_TCP,
-		.to = *server_addr(server),
-		.timeout_ms = (uint32_t)up->options->try_timeout,
-		.done = dialled,
-		.arg = s,
-	};
-	int err;
+	int err = 0;
 
 	errno = ENOMEM;
 	if (!s)
@@ -356,16 +364,45 @@ static struct stream *stream_new(struct upstream *up, struct server *server,
 	s->up = up;
 	s->fd = -1;
 	s->kind = kind;
-	err = sluice_dial(up->ctx, &d);
+	s->server = server;
+	lookup_begin(up, server);
+	s->unplaced = !server->addrs_n && server->lookups;
+	if (!server->addrs_n && !s->unplaced)
+		err = -EHOSTUNREACH; /* nobody knows where it is */
+	else if (!s->unplaced)
+		err = dial(s);
 	if (err) {
 		free(s);
 		errno = -err;
 		return NULL;
 	}
-	s->server = server_get(server);
+	server_get(server);
 	LIST_INSERT_HEAD(&server->streams, s, node);
 	TAILQ_INSERT_TAIL(&up->streams, s, all);
 	return s;
+}
+
+/* The streams that wait are taken one by one: what fails may begin others. */
+void stream_found(struct server *server)
+{
+	struct stream *s;
+	int err;
+
+	server_get(server);
+	for (;;) {
+		LIST_FOREACH(s, &server->streams, node)
+		if (s->unplaced)
+			break;
+		if (!s || server->lookups)
+			break;
+		s->unplaced = false;
+		err = server->addrs_n ? dial(s) : -EHOSTUNREACH;
+		if (err)
+			stream_fail(s, server->addrs_n ?
+					       why_not(err) :
+					       "its address is not found");
+	}
+	server_put(server);
 }
 
 /* The connection for the next question, or NULL with errno. */
@@ -424,7 +461,7 @@ void stream_leave(struct try *t)
 
 void stream_doubt(struct try *t)
 {
-	if (t->stream && t->stream->heard_ms < t->began)
+	if (t->stream && t->stream->fd >= 0 && t->stream->heard_ms < t->began)
 		t->stream->leaving = true;
 }
 
@@ -450,7 +487,7 @@ void stream_stop(struct upstream *up)
 
 	for (s = TAILQ_FIRST(&up->streams); s; s = next) {
 		next = TAILQ_NEXT(s, all);
-		if (s->fd >= 0)
+		if (s->fd >= 0 || s->unplaced)
 			stream_free(s);
 	}
 }

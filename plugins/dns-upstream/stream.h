@@ -29,6 +29,7 @@ struct stream {
 	uint64_t heard_ms;     /* when something last came */
 	int fd;                /* -1: dialling */
 	uint8_t kind;          /* URL_TCP, ... */
+	bool unplaced;         /* its server's address is being looked up */
 	bool ready;            /* questions can go out */
 	bool leaving;          /* no more do */
 	bool worked;           /* an answer came by it */

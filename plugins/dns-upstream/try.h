@@ -65,6 +65,8 @@ void udp_stop(struct upstream *up);
 /* stream.c: the same for connections. */
 int stream_send(struct upstream *up, struct try *t);
 void stream_leave(struct try *t);
+/* The look-up of a server's addresses is over. */
+void stream_found(struct server *server);
 bool stream_sweep(struct upstream *up);
 /* A try had no answer: was the connection silent all the time? */
 void stream_doubt(struct try *t);

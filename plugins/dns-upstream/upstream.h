@@ -11,6 +11,7 @@
  *	udp.c		sockets of plain servers
  *	stream.c	connections: TCP, TLS, HTTPS; frame.c, secure.c
  *	try.c		one question on its way to one server
+ *	lookup.c	where servers with a name are
  *	msg.c		DNS messages
  *	question.c	what makes two queries the same
  */

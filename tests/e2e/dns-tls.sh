@@ -96,6 +96,13 @@ start_unbound()
 		remote-control:
 		  control-enable: no
 	EOF_CONF
+	sed -e '/tls-/d; /https-/d; /interface:/d; /real.test/d' \
+		-e "s/^  access-control: 0.*/&\n  interface: $odd4/" \
+		"$TMP/unbound.conf" >"$TMP/plain.conf"
+	sed -i "/remote-control/i\\
+	  local-zone: \"test.\" static\\
+	  local-data: \"dns.test. A $up4\"\\
+	  local-data: \"dns.test. AAAA $up6\"" "$TMP/plain.conf"
 	server 853 unbound -c "$TMP/unbound.conf"
 	wait_port srv 443
 }
@@ -230,6 +237,30 @@ stop_under_load()
 	CASE=
 }
 
+by_name()
+{
+	same "PRO-4: a name is looked up by the bootstrap servers" \
+		"$(ask @$SELF4 "$(fresh www)")" 192.0.2.80
+	same "PRO-4: one that nobody knows: SERVFAIL" \
+		"$(status_of @$SELF4 "$(fresh www).lost")" SERVFAIL
+	matches "PRO-4: and why" "$(cli dig +tries=1 @$SELF4 x.lost)" \
+		'EDE: 23.*address is not found'
+}
+
+with_names()
+{
+	CASE="bootstrap by address"
+	server 53/udp unbound -c "$TMP/plain.conf"
+	sluice_start chain.dns=dns-upstream \
+		"dns-upstream.server=https://dns.test/dns-query" \
+		"dns-upstream.route=lost tls://nowhere.test" \
+		"dns-upstream.bootstrap=$odd4" \
+		"dns-upstream.ca-file=$TMP/ca.pem" || return
+	by_name
+	sluice_stop
+	CASE=
+}
+
 make_certificates
 start_unbound
 probe_tls
@@ -257,4 +288,5 @@ with_wrong 'IP address mismatch' "https://$odd4:8531" "another name, HTTPS"
 server 8535 "$HERE/dnstls.py" "$odd4" 8535 "$TMP/good.pem" "$TMP/good.key"
 with_odd tls "tls://$odd4:8535"
 with_odd https "https://$odd4:8535/dns-query"
+with_names
 stop_under_load
