@@ -12,11 +12,16 @@
  *
  * Objects that were never handed out are not touched, and so are no memory
  * yet.  Given back, they are a stack: the next one out is the warmest.
+ *
+ * Slabs are mappings of their own, not of malloc: what a flood needed goes
+ * back to the system when it is over, whatever was allocated after it.
  */
 #include "pool.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define POOL_POISON 1
@@ -65,14 +70,38 @@ void pool_init(struct pool *p, const char *name, size_t size, uint32_t per_slab,
 	list_init(&p->full);
 }
 
+/* Whole pages. */
+static size_t map_size(const struct pool *p)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (slab_size(p) + page - 1) & ~(page - 1);
+}
+
+/* More than that is mapped, for a piece that begins where it must; what is
+ * around it goes back at once. */
+static void *map_aligned(size_t size, size_t align)
+{
+	size_t all = size + align, before;
+	char *mem = mmap(NULL, all, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (mem == MAP_FAILED)
+		return NULL;
+	before = -(uintptr_t)mem & (align - 1);
+	if (before)
+		munmap(mem, before);
+	munmap(mem + before + size, all - before - size);
+	return mem + before;
+}
+
 static struct pool_slab *slab_new(struct pool *p)
 {
-	struct pool_slab *s;
-	void *mem;
+	void *mem = map_aligned(map_size(p), p->slab_align);
+	struct pool_slab *s = mem;
 
-	if (posix_memalign(&mem, p->slab_align, slab_size(p)))
+	if (!mem)
 		return NULL;
-	s = mem;
 	s->self = s;
 	s->free = NULL;
 	s->used = s->fresh = 0;
@@ -88,7 +117,7 @@ static void slab_free(struct pool *p, struct pool_slab *s)
 	list_del(&s->node);
 	s->self = NULL;
 	ASAN_UNPOISON_MEMORY_REGION((char *)s, slab_size(p));
-	free(s);
+	munmap(s, map_size(p));
 }
 
 void *pool_get(struct pool *p)
