@@ -36,6 +36,8 @@ static const struct sluice_option gateway_table[] = {
 	    "connections and sessions at once; 0: from the descriptor limit"),
 	ROW(INT, gateway, source_share, "source-share", "80", 50, 100,
 	    "percent of them that one source may have beside others"),
+	ROW(SIZE, gateway, buffers, "buffers", "64M", 1 << 20, 1ll << 40,
+	    "bytes held for connections that are slow to read, each way"),
 	ROW(ENUM, gateway, unprotected, "unprotected", "refuse", 0, 0,
 	    "refuse|allow: start with an empty protect chain"),
 	ROW(ENUM, gateway, refuse, "refuse", "icmp", 0, 0,

@@ -17,10 +17,11 @@ struct set_gateway { /* [gateway] */
 	const char *user;
 	int64_t log_level; /* error|warn|info|debug */
 	const char *log_file;
-	int64_t max_flows;   /* 0: from the descriptor limit */
-	int64_t unprotected; /* refuse|allow: an empty protect chain */
+	int64_t max_flows;    /* 0: from the descriptor limit */
+	int64_t unprotected;  /* refuse|allow: an empty protect chain */
+	int64_t buffers;      /* bytes on their way, each way */
 	int64_t source_share; /* percent of a kind's flows */
-	int64_t refuse;      /* icmp|drop: what DROP tells the app */
+	int64_t refuse;       /* icmp|drop: what DROP tells the app */
 };
 
 struct set_tun { /* [tun] */

@@ -292,12 +292,11 @@ static uint16_t clamp_mss(const struct packet *syn, uint16_t mss)
 	return (uint16_t)MAX(mss, MIN(STACK_MSS_MIN, fits));
 }
 
-static void set_windows(struct tcp_pcb *pcb, bool scaled)
+static void set_windows(struct stack_conn *c, bool scaled)
 {
-	u32_t wnd = stack.gw->tun.big ? STACK_UP_WINDOW : STACK_UP_PLAIN;
+	struct tcp_pcb *pcb = c->pcb;
+	u32_t wnd = stack_window_first(c, scaled);
 
-	if (!scaled)
-		wnd = MIN(wnd, 0xFFFFu);
 	pcb->rcv_wnd = wnd;
 	pcb->rcv_ann_wnd = wnd;
 	pcb->snd_buf = STACK_DOWN;
@@ -353,7 +352,7 @@ int stack_accept(struct stack_conn *c, const struct packet *syn)
 	}
 	if (o.has_sack)
 		tcp_set_flags(pcb, TF_SACK);
-	set_windows(pcb, o.has_wscale);
+	set_windows(c, o.has_wscale);
 
 	stack_call(c, do_answer, &err);
 	if (err != ERR_OK) {
@@ -378,6 +377,7 @@ static void drop(struct stack_conn *c, int rst)
 	}
 	list_del(&c->busy);
 	stack_free_queue(c);
+	stack_window_none(c);
 }
 
 void stack_reset(struct stack_conn *c)

@@ -24,10 +24,13 @@
 #include "lwip/sys.h"
 #include "lwip/tcp.h"
 
-/* Offered to the app; without offload it must stay below what the TUN's queue
- * holds (500 packets), else the kernel drops what it could not queue. */
+/* Offered to the app, at most; without offload it must stay below what the
+ * TUN's queue holds (500 packets), else the kernel drops what it could not
+ * queue. */
 #define STACK_UP_WINDOW  (512u << 10)
 #define STACK_UP_PLAIN   (256u << 10)
+#define STACK_UP_FIRST   (64u << 10) /* at first, while gateway.buffers lasts */
+#define STACK_UP_LEAST   (16u << 10) /* and after that */
 #define STACK_DOWN       (16 * STACK_MSS_BIG) /* written, not acknowledged */
 #define STACK_MSS_BIG    62000u /* a segment the device will cut */
 #define STACK_CUT        16u    /* packets of one that is cut here */
@@ -39,6 +42,7 @@ struct stack {
 	const struct stack_events *ev;
 	struct netif netif;
 	struct tcp_pcb_listen listener; /* lwIP wants one to ask accept() */
+	uint64_t firsts, more; /* windows as they began, and their growth */
 	struct list busy;
 	struct timer timer;
 	uint64_t isn_key[2];
@@ -56,6 +60,11 @@ extern struct stack stack;
 void stack_call(struct stack_conn *c,
 		void (*fn)(struct stack_conn *, void *arg), void *arg);
 void stack_free_queue(struct stack_conn *c);
+/* What is offered to the app: as a connection begins, more to one that is
+ * read, and nothing any more. */
+uint32_t stack_window_first(struct stack_conn *c, bool scaled);
+uint32_t stack_window_more(struct stack_conn *c);
+void stack_window_none(struct stack_conn *c);
 void stack_set_ip(ip_addr_t *to, const struct sluice_addr *a);
 /* cwnd is set by lwIP after accept(): open it once the call is over. */
 void stack_open_cwnd(struct tcp_pcb *pcb);

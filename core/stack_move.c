@@ -164,6 +164,8 @@ static void tell_read(struct stack_conn *c)
 {
 	u16_t mss = c->pcb->mss;
 
+	c->through += c->unread;
+	c->unread += stack_window_more(c);
 	c->pcb->mss = c->app_mss;
 	tcp_input_pcb = c->pcb;
 	while (c->unread) {

@@ -44,6 +44,8 @@
 	X(tcp_accepted,		C, "TCP connections answered") \
 	X(tcp_refused,		C, "TCP connections refused") \
 	X(tcp_open,		G, "TCP connections now") \
+	X(tcp_windows,		G, "bytes that apps may have under way to us") \
+	X(tcp_chunks,		G, "bytes held for what apps have not acknowledged") \
 	X(tcp_resets_down,	C, "RSTs written to the TUN") \
 	X(udp_opened,		C, "UDP sessions seen") \
 	X(udp_open,		G, "UDP sessions now") \

@@ -8,6 +8,10 @@
  *
  * Acknowledgements eat it from the front; an empty chunk goes back to the
  * pool at once, so that an idle flow holds none.
+ *
+ * Chunks of all flows have a budget, gateway.buffers.  When it is used up a
+ * flow gets one chunk at a time, a small one, and the next when that was
+ * acknowledged: so all of them move on, however many apps do not read.
  */
 #include <errno.h>
 #include <string.h>
@@ -17,35 +21,46 @@
 
 #define TCP_CHUNK_LEAST 8192 /* less room than this: take another chunk */
 #define TCP_DATA_MUCH   (2u << 20)
+#define TCP_CHUNK_SMALL 4096
 
-static struct pool chunks, refs;
+static struct pool chunks, smalls, refs;
 
 void tcp_data_init(void)
 {
 	pool_init(&chunks, "chunk", sizeof(struct tcp_chunk) + TCP_CHUNK, 2, 0);
+	pool_init(&smalls, "chunk-small",
+		  sizeof(struct tcp_chunk) + TCP_CHUNK_SMALL, 0, 0);
 	pool_init(&refs, "chunk-ref", sizeof(struct tcp_chunk), 0, 0);
 }
 
 void tcp_data_fini(void)
 {
 	pool_fini(&chunks);
+	pool_fini(&smalls);
 	pool_fini(&refs);
 }
 
 void tcp_data_trim(void)
 {
 	pool_trim(&chunks);
+	pool_trim(&smalls);
 	pool_trim(&refs);
 }
 
-static void chunk_free(struct tcp_chunk *c)
+static void count(struct tcp_flow *tf, int64_t by)
+{
+	stats_add(&tf->flow.gw->stats, tcp_chunks, (uint64_t)by);
+}
+
+static void chunk_free(struct tcp_flow *tf, struct tcp_chunk *c)
 {
 	if (c->release) {
 		c->release(c->arg);
 		pool_put(&refs, c);
-	} else {
-		pool_put(&chunks, c);
+		return;
 	}
+	count(tf, -(int64_t)c->cap);
+	pool_put(c->cap == TCP_CHUNK ? &chunks : &smalls, c);
 }
 
 static void append(struct tcp_flow *tf, struct tcp_chunk *c)
@@ -60,11 +75,19 @@ static void append(struct tcp_flow *tf, struct tcp_chunk *c)
 
 static struct tcp_chunk *chunk_new(struct tcp_flow *tf)
 {
-	struct tcp_chunk *c = pool_get(&chunks);
+	const struct gateway *gw = tf->flow.gw;
+	bool full = stats_get(&gw->stats, tcp_chunks) + TCP_CHUNK >
+		    (uint64_t)gw->set.gateway.buffers;
+	struct tcp_chunk *c;
 
+	if (full && tf->down)
+		return NULL;
+	c = pool_get(full ? &smalls : &chunks);
 	if (!c)
 		return NULL;
-	*c = (struct tcp_chunk){ .base = c->data, .cap = TCP_CHUNK };
+	*c = (struct tcp_chunk){ .base = c->data,
+				 .cap = full ? TCP_CHUNK_SMALL : TCP_CHUNK };
+	count(tf, c->cap);
 	append(tf, c);
 	return c;
 }
@@ -124,7 +147,7 @@ void tcp_acked(struct tcp_flow *tf, uint32_t len)
 		tf->down = c->next;
 		if (!tf->down)
 			tf->down_tail = NULL;
-		chunk_free(c);
+		chunk_free(tf, c);
 	}
 }
 
@@ -141,7 +164,7 @@ void tcp_data_free(struct tcp_flow *tf)
 
 	while ((c = tf->down)) {
 		tf->down = c->next;
-		chunk_free(c);
+		chunk_free(tf, c);
 	}
 	tf->down_tail = NULL;
 }

@@ -207,7 +207,7 @@ IN_BOTH(a_segment_is_cut_at_the_end_of_the_window)
 	eat(first.flow);
 	CU_ASSERT_TRUE(has_taken(acked(&a)));
 	CU_ASSERT_EQUAL(sluice_peek(first.flow, v, &n), 0);
-	UNTIL(w, app_room(&a) >= 200000);
+	UNTIL(w, app_room(&a) >= 120000); /* it was read: twice */
 	app_end(w);
 }
 
@@ -227,7 +227,7 @@ IN_BOTH(the_window_opens_by_what_was_consumed)
 	UNTIL(w, acked(&a) == 64);
 	CU_ASSERT_TRUE(has_taken(64));
 	whole = app_room(&a);
-	CU_ASSERT_TRUE(whole > 200000);
+	CU_ASSERT_TRUE(whole > 60000);
 	first.readable = NULL;
 	app_send(&a, sent, 64000);
 	UNTIL(w, acked(&a) == 64064);
