@@ -52,6 +52,7 @@ UNIT_TESTS = \
 	tests/unit/test_relay \
 	tests/unit/test_segments \
 	tests/unit/test_settings \
+	tests/unit/test_share \
 	tests/unit/test_stack \
 	tests/unit/test_stats \
 	tests/unit/test_tcp \
@@ -155,6 +156,9 @@ APP_WRAP = $(AM_LDFLAGS) -Wl,--wrap=util_now_ms
 tests_unit_test_flow_SOURCES = tests/unit/test_flow.c $(APP_SOURCES)
 tests_unit_test_flow_LDFLAGS = $(APP_WRAP)
 
+tests_unit_test_share_SOURCES = tests/unit/test_share.c $(APP_SOURCES)
+tests_unit_test_share_LDFLAGS = $(APP_WRAP)
+
 tests_unit_test_flow_api_SOURCES = tests/unit/test_flow_api.c $(APP_SOURCES)
 tests_unit_test_flow_api_LDFLAGS = $(APP_WRAP)
 
@@ -253,6 +257,7 @@ E2E_TESTS = \
 	tests/e2e/dns-tls.sh \
 	tests/e2e/dns.sh \
 	tests/e2e/exec.sh \
+	tests/e2e/floods.sh \
 	tests/e2e/flow-log.sh \
 	tests/e2e/frag.sh \
 	tests/e2e/icmp.sh \
@@ -271,12 +276,22 @@ E2E_TESTS = \
 TESTS += $(E2E_TESTS)
 EXTRA_DIST += $(E2E_TESTS) tests/e2e/README tests/e2e/answers.py \
 	tests/e2e/datagrams.py tests/e2e/demo tests/e2e/dnspeer.py tests/e2e/dnstls.py \
-	tests/e2e/exec_tty.py tests/e2e/lib.sh tests/e2e/nat.py tests/e2e/peer.py \
+	tests/e2e/exec_tty.py tests/e2e/good.py tests/e2e/lib.sh \
+	tests/e2e/nat.py tests/e2e/peer.py \
 	tests/e2e/protector.py tests/e2e/raw.py tests/e2e/resolver.py \
 	tests/e2e/same.known tests/e2e/same.py tests/e2e/samedgram.py \
 	tests/e2e/sameends.py tests/e2e/samesyn.py tests/e2e/sametcp.py \
 	tests/e2e/sameworld.py \
-	tests/e2e/socksd.py tests/e2e/www.py
+	tests/e2e/slow.py tests/e2e/socksd.py tests/e2e/www.py
+
+# Packets for floods.sh.  "make floods" runs it in full length, with figures.
+check_PROGRAMS += tests/e2e/flood
+tests_e2e_flood_SOURCES = tests/e2e/flood.c
+tests_e2e_flood_LDADD =
+
+floods: all tests/e2e/flood$(EXEEXT)
+	@$(AM_TESTS_ENVIRONMENT) FULL=1 bash $(srcdir)/tests/e2e/floods.sh
+.PHONY: floods
 
 # --- what takes long: a part of it is in "make check", or none ---
 #
