@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* tun.c - packets from and to the device
  *
- *	closed --open--> open --start--> reading <--10 ms-- paused
- *	                                    |  \--error-----^
- *	                                    +--device gone--> ended()
+ *	closed --open--> open --start--> watched <--10 ms-- paused
+ *	                         much |  ^ |  \--error-----^
+ *	                              v  | nothing
+ *	                             polled --device gone--> ended()
  *
  * A turn takes at most TURN_PACKETS or TURN_BYTES, then the loop goes on: the
- * descriptor is level-triggered, what is left calls again.
+ * descriptor is level-triggered, what is left calls again.  While there is
+ * much it is not watched but read each turn: for each packet it queues, the
+ * kernel goes through those who watch.
  *
  * A write is never lost because the device is busy: a lost segment costs the
  * app half a second.  It waits here, copied, and all later ones behind it,
@@ -26,7 +29,8 @@
 
 #define TURN_PACKETS 256
 #define TURN_BYTES   (1u << 20)
-#define RETRY_MS     10 /* requirement TUN-6 */
+#define POLL_PACKETS 160 /* a turn's, from which on it is not watched */
+#define RETRY_MS     10  /* requirement TUN-6 */
 #define OUTQ_BYTES   (4u << 20)
 #define OPS_BATCH    16
 #define BIG_BYTES    65536 /* an IP packet is at most 65535 */
@@ -125,15 +129,15 @@ static void end(struct tun *t, int err)
 	t->ended(t, err);
 }
 
-/* A read gave n, which is no packet: wait, or the end? */
-static void read_failed(struct tun *t, ssize_t n, uint32_t events)
+/* A read gave n, which is no packet.  Is that just all for now? */
+static bool read_failed(struct tun *t, ssize_t n, uint32_t events)
 {
 	int err = n ? errno : 0;
 
 	switch (err) {
 	case EAGAIN:
 		if (!(events & EPOLLHUP))
-			return;
+			return true;
 		err = 0;
 		/* fall through */
 	case 0: /* the other end of a socketpair */
@@ -142,10 +146,11 @@ static void read_failed(struct tun *t, ssize_t n, uint32_t events)
 	case ECONNRESET:
 	case ENOTCONN:
 		end(t, -err);
-		return;
+		return false;
 	}
 	stats_inc(t->stats, tun_read_errors);
 	pause_reading(t);
+	return false;
 }
 
 static void hand_over(struct tun *t, struct tun_buf *b, size_t len)
@@ -164,29 +169,28 @@ static void hand_over(struct tun *t, struct tun_buf *b, size_t len)
 	t->packet(t, b, (uint32_t)len, vh);
 }
 
-static void read_ready(struct loop_fd *f, uint32_t events)
+/* What a turn takes: how many packets that was, or -1 when reading ended. */
+static int read_share(struct tun *t, uint32_t events)
 {
-	struct tun *t = container_of(f, struct tun, watch);
 	const size_t head = t->vnet ? VNET_BYTES : 0;
 	size_t bytes = 0;
+	int packets = 0;
 	ssize_t n;
 
-	if (events & EPOLLOUT)
-		flush_outq(t);
-	for (int i = 0; i < TURN_PACKETS && bytes < TURN_BYTES; i++) {
+	while (packets < TURN_PACKETS && bytes < TURN_BYTES) {
 		if (!t->cur)
 			t->cur = buf_new(t);
 		if (!t->cur) {
 			pause_reading(t);
-			return;
+			return -1;
 		}
 		n = read(t->fd, t->cur->data - head, t->cur->cap + head);
 		if (n <= 0) {
 			if (n < 0 && errno == EINTR)
 				continue;
-			read_failed(t, n, events);
-			return;
+			return read_failed(t, n, events) ? packets : -1;
 		}
+		packets++;
 		bytes += (size_t)n;
 		hand_over(t, t->cur, (size_t)n);
 		if (t->cur->refs > 1) {
@@ -194,6 +198,39 @@ static void read_ready(struct loop_fd *f, uint32_t events)
 			t->cur = NULL;
 		}
 	}
+	return packets;
+}
+
+static void read_ready(struct loop_fd *f, uint32_t events)
+{
+	struct tun *t = container_of(f, struct tun, watch);
+
+	if (events & EPOLLOUT)
+		flush_outq(t);
+	if (read_share(t, events) < POLL_PACKETS)
+		return;
+	loop_del(t->loop, &t->watch);
+	loop_soon(t->loop, &t->more);
+}
+
+static void watch(struct tun *t)
+{
+	uint32_t events = EPOLLIN | (list_empty(&t->outq) ? 0 : EPOLLOUT);
+
+	t->paused = loop_add(t->loop, &t->watch, t->fd, events, read_ready) < 0;
+	if (t->paused)
+		loop_timer(t->loop, &t->retry, RETRY_MS);
+}
+
+static void read_polled(struct loop_work *w)
+{
+	struct tun *t = container_of(w, struct tun, more);
+	int packets = read_share(t, 0);
+
+	if (packets > 0)
+		loop_soon(t->loop, &t->more);
+	else if (!packets)
+		watch(t);
 }
 
 /* One batch of an embedder's packets; false when there are none left. */
@@ -280,7 +317,7 @@ static void wait_for_room(struct tun *t, int err)
 	if (t->watch.fd >= 0)
 		loop_mod(t->loop, &t->watch,
 			 EPOLLIN | (err == EAGAIN ? EPOLLOUT : 0));
-	if ((err != EAGAIN || t->fd < 0) && !timer_is_set(&t->retry))
+	if ((err != EAGAIN || t->watch.fd < 0) && !timer_is_set(&t->retry))
 		loop_timer(t->loop, &t->retry, RETRY_MS);
 }
 
@@ -374,15 +411,6 @@ int tun_write(struct tun *t, const struct virtio_net_hdr *vh, struct iovec *v,
 
 /* --- open and close ------------------------------------------------------ */
 
-static void watch(struct tun *t)
-{
-	uint32_t events = EPOLLIN | (list_empty(&t->outq) ? 0 : EPOLLOUT);
-
-	t->paused = loop_add(t->loop, &t->watch, t->fd, events, read_ready) < 0;
-	if (t->paused)
-		loop_timer(t->loop, &t->retry, RETRY_MS);
-}
-
 static void retry(struct timer *timer)
 {
 	struct tun *t = container_of(timer, struct tun, retry);
@@ -407,7 +435,7 @@ int tun_open(struct tun *t, struct loop *loop, struct stats *stats,
 	t->watch.fd = t->link.fd = -1;
 	list_init(&t->outq);
 	timer_init(&t->retry, retry);
-	loop_work_init(&t->more, read_more);
+	loop_work_init(&t->more, c->ops ? read_more : read_polled);
 	if (c->ops) {
 		t->ops = *c->ops;
 	} else {

@@ -93,7 +93,7 @@ struct tun {
 	struct loop_fd link;
 	uint32_t link_mtu; /* what the device has, as far as is known */
 	void *owner;
-	struct loop_work more; /* ops: a turn's share was used up */
+	struct loop_work more; /* next turn: not watched, or ops */
 	struct list outq;      /* what the device did not take yet */
 	uint32_t outq_bytes;
 	struct timer retry; /* of a failed read, and of outq */

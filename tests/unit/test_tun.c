@@ -203,6 +203,46 @@ static void a_turn_has_its_share_and_no_more(void)
 }
 
 /* TUN-6 */
+/* What fills the device is read each turn without being watched, and what
+ * does not fit meanwhile goes out later all the same. */
+static void much_is_read_without_being_watched(void)
+{
+	const int many = 200, big = 1 << 20, small = 4096;
+	uint32_t n = 0, got, expect = 0;
+	struct world w;
+
+	world_pair(&w, SOCK_SEQPACKET);
+	setsockopt(w.app, SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
+	setsockopt(w.tun.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	for (int i = 0; i < many; i++)
+		CU_ASSERT_EQUAL_FATAL(send(w.app, "x", 1, MSG_DONTWAIT), 1);
+	CU_ASSERT_TRUE(w.tun.watch.fd >= 0);
+	turns(&w, 1);
+	CU_ASSERT_EQUAL(w.packets, many);
+	CU_ASSERT_EQUAL(w.tun.watch.fd, -1);
+	while (!w.tun.outq_bytes && n < 100000) {
+		CU_ASSERT_EQUAL(down(&w, &n, sizeof(n)), 0);
+		n++;
+	}
+	CU_ASSERT_TRUE(w.tun.outq_bytes > 0);
+	CU_ASSERT_EQUAL(send(w.app, "x", 1, MSG_DONTWAIT), 1);
+	turns(&w, 1);
+	CU_ASSERT_EQUAL(w.packets, many + 1);
+	turns(&w, 2); /* nothing: it is watched again */
+	CU_ASSERT_TRUE(w.tun.watch.fd >= 0);
+	for (int i = 0; i < 10000 && expect < n; i++) {
+		while (recv(w.app, &got, sizeof(got), MSG_DONTWAIT) ==
+		       sizeof(got))
+			CU_ASSERT_EQUAL(got, expect++);
+		loop_turn(&w.loop, 1);
+	}
+	CU_ASSERT_EQUAL(expect, n);
+	CU_ASSERT_EQUAL(send(w.app, "x", 1, MSG_DONTWAIT), 1);
+	turns(&w, 1);
+	CU_ASSERT_EQUAL(w.packets, many + 2);
+	world_end(&w);
+}
+
 static void the_end_of_the_file_ends_the_loop_once(void)
 {
 	struct world w;
@@ -833,6 +873,7 @@ static const struct unit_test tests[] = {
 	UNIT(buffers_are_of_the_mtu_and_used_again),
 	UNIT(a_kept_buffer_is_not_written_to),
 	UNIT(a_turn_has_its_share_and_no_more),
+	UNIT(much_is_read_without_being_watched),
 	UNIT(the_end_of_the_file_ends_the_loop_once),
 	UNIT(a_read_error_waits_and_tries_again),
 	UNIT(a_busy_device_gets_all_packets_later_and_in_order),
