@@ -22,6 +22,7 @@
 #include "dns.h"
 #include "icmp.h"
 #include "log.h"
+#include "merge.h"
 #include "netsetup.h"
 #include "tcp.h"
 #include "udp.h"
@@ -146,6 +147,7 @@ static void on_flush(struct loop_work *w)
 {
 	struct gateway *gw = container_of(w, struct gateway, flush);
 
+	merge_flush(gw);
 	tcp_flush(gw);
 	udp_flush(gw);
 }

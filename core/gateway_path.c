@@ -14,6 +14,7 @@
 #include "dns.h"
 #include "gateway.h"
 #include "icmp.h"
+#include "merge.h"
 #include "tcp.h"
 #include "udp.h"
 
@@ -306,7 +307,8 @@ static void to_protocol(struct gateway *gw, struct packet *p,
 		return;
 	switch (p->proto) {
 	case PACKET_TCP:
-		tcp_up(gw, p, buf);
+		if (!merge_hold(gw, p, buf))
+			tcp_up(gw, p, buf);
 		break;
 	case PACKET_UDP:
 		if (p->dst.port == 53 && dns_up(gw, p))
@@ -353,6 +355,9 @@ void gateway_packet(struct tun *t, struct tun_buf *buf, uint32_t len,
 	unsigned flags = 0;
 	struct packet p;
 
+	if (merge_add(buf, len))
+		return;
+	merge_flush(gw);
 	if (vh->flags &
 	    (VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID))
 		flags = PACKET_SUMMED;

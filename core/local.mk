@@ -56,6 +56,8 @@ core_libcore_la_SOURCES = \
 	core/log.h \
 	core/loop.c \
 	core/loop.h \
+	core/merge.c \
+	core/merge.h \
 	core/names.c \
 	core/names.h \
 	core/netsetup.c \

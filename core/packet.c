@@ -302,6 +302,7 @@ enum packet_error packet_parse(struct packet *p, uint8_t *data, size_t len,
 
 	memset(p, 0, sizeof(*p));
 	p->ip = data;
+	p->packets = 1;
 	if (len < 20)
 		return PACKET_SHORT;
 	p->version = data[0] >> 4;

@@ -44,6 +44,15 @@ enum packet_error {
 	PACKET_TCP_BAD, /* offset, flags, ports: conformance guard 2 */
 };
 
+struct tun_buf;
+
+/* Data of a segment that goes on in another packet, see merge.h. */
+struct packet_more {
+	struct tun_buf *buf;
+	uint8_t *data;
+	uint32_t len;
+};
+
 struct packet {
 	uint8_t *ip;       /* the IP header */
 	uint32_t len;      /* by the IP header, <= what was read */
@@ -75,6 +84,10 @@ struct packet {
 	uint8_t flags;
 	uint16_t window;
 	uint32_t seq, ack;
+	/* Of more packets than the one that begins at ip: data_len is of all. */
+	const struct packet_more *rest;
+	uint16_t n_rest;
+	uint16_t packets; /* how many it stands for */
 	/* ICMP */
 	uint8_t type, code;
 };

@@ -68,6 +68,32 @@ static struct pbuf *wrap(uint8_t *h, uint32_t len, struct tun_buf *buf,
 				   (u16_t)len);
 }
 
+/* The same for all of a segment that came in more than one packet, up to len
+ * bytes of data. */
+static struct pbuf *wrap_all(const struct packet *p, uint8_t *h, uint32_t len,
+			     struct tun_buf *buf, bool in_order)
+{
+	uint32_t part = MIN(len, (uint32_t)(p->ip + p->len - p->data));
+	struct pbuf *all = wrap(h, part + 20, buf, in_order), *last = all;
+	uint16_t left = (uint16_t)(len + 20);
+
+	for (unsigned i = 0; last && i < p->n_rest && (len -= part); i++) {
+		part = MIN(len, p->rest[i].len);
+		last->next =
+			wrap(p->rest[i].data, part, p->rest[i].buf, in_order);
+		last = last->next;
+	}
+	if (!last && all) {
+		pbuf_free(all);
+		return NULL;
+	}
+	for (struct pbuf *q = all; q; q = q->next) {
+		q->tot_len = left;
+		left = (uint16_t)(left - q->len);
+	}
+	return all;
+}
+
 static void set_current(const struct packet *p)
 {
 	memset(&ip_data, 0, sizeof(ip_data));
@@ -128,8 +154,8 @@ void stack_up(struct stack_conn *c, struct packet *p, struct tun_buf *buf)
 		flags &= (uint8_t)~TCP_FIN;
 	}
 	flags &= TCP_FIN | TCP_RST | TCP_PSH | TCP_ACK;
-	q = wrap(strip_options(p, flags), len + 20, buf,
-		 p->seq == pcb->rcv_nxt);
+	q = wrap_all(p, strip_options(p, flags), len, buf,
+		     p->seq == pcb->rcv_nxt);
 	if (!q)
 		return; /* no memory: the app sends it again */
 	set_current(p);

@@ -514,7 +514,7 @@ void tcp_up(struct gateway *gw, struct packet *p, struct tun_buf *buf)
 			gateway_rst(gw, p);
 		return;
 	}
-	f->stats.up_pkts++;
+	f->stats.up_pkts += p->packets;
 	if (!tf->conn.pcb) {
 		if (tf->held)
 			on_waiting(tf, p);

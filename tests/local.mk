@@ -33,6 +33,7 @@ UNIT_TESTS = \
 	tests/unit/test_icmp \
 	tests/unit/test_log \
 	tests/unit/test_loop \
+	tests/unit/test_merge \
 	tests/unit/test_names \
 	tests/unit/test_netsetup \
 	tests/unit/test_options \
@@ -164,6 +165,9 @@ tests_unit_test_flow_api_LDFLAGS = $(APP_WRAP)
 
 tests_unit_test_gateway_SOURCES = tests/unit/test_gateway.c $(APP_SOURCES)
 tests_unit_test_gateway_LDFLAGS = $(APP_WRAP)
+
+tests_unit_test_merge_SOURCES = tests/unit/test_merge.c $(APP_SOURCES)
+tests_unit_test_merge_LDFLAGS = $(APP_WRAP) -Wl,--wrap=tcp_up
 
 tests_unit_test_relay_SOURCES = tests/unit/test_relay.c $(APP_SOURCES)
 tests_unit_test_relay_LDFLAGS = $(APP_WRAP)

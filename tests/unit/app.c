@@ -40,8 +40,17 @@ static int count_fds(void)
 	return n;
 }
 
+void app_watch_packets(struct world *w, bool on)
+{
+	w->gw.chains.see &= ~(unsigned)SLUICE_SEE_PACKETS;
+	if (on)
+		w->gw.chains.see |= SLUICE_SEE_PACKETS;
+}
+
 struct world *app_world(const char *conf)
 {
+	struct world *w;
+
 	static const struct sluice_plugin *const plugins[] = { &script_first,
 							       &script_second,
 							       NULL };
@@ -55,7 +64,9 @@ struct world *app_world(const char *conf)
 		 "[chain]\ntcp = first second\nudp = first\ndns =\n"
 		 "protect = first\nobserve = first\n%s",
 		 conf);
-	return world_new(plugins, text);
+	w = world_new(plugins, text);
+	app_watch_packets(w, false);
+	return w;
 }
 
 static void forget(struct app *a)

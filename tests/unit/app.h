@@ -63,6 +63,9 @@ uint64_t __wrap_util_now_ms(void);
 
 /* A world with the scripted plugins in every chain, and conf on top. */
 struct world *app_world(const char *conf);
+/* Whether their observer is shown each packet: by default it is not, since
+ * then nothing is merged (merge.h). */
+void app_watch_packets(struct world *w, bool on);
 /* Closes everything; nothing may be left over: objects, descriptors, events
  * that were promised. */
 void app_end(struct world *w);
