@@ -21,6 +21,7 @@
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -95,13 +96,22 @@ class Life:
         w = self.world
         return ["env", "LD_PRELOAD=" + w.shim, "FAULT_CALL=" + self.call,
                 "FAULT_NTH=%d" % self.nth, "FAULT_ERRNO=%d" % self.err,
-                "FAULT_REPORT=" + w.report,
+                "FAULT_REPORT=" + w.report, "NOTIFY_SOCKET=" + w.notify,
                 "ASAN_OPTIONS=verify_asan_link_order=0:"
                 "allocator_may_return_null=1"]
 
     def log(self):
         with open(self.world.log, errors="replace") as f:
             return f.read()
+
+    # By either way to say so: the other may be what fails.
+    def is_ready(self):
+        try:
+            if self.world.told.recv(100) == b"READY=1":
+                return True
+        except BlockingIOError:
+            pass
+        return "ready: device" in self.log()
 
     def wait(self, ready):
         end = time.monotonic() + WAIT
@@ -115,13 +125,14 @@ class Life:
         w = self.world
         for name in w.log, w.report:
             open(name, "w").close()
+        w.listen()
         with open(w.log, "w") as log:
             # the shim is the gateway's: "ip netns exec" goes before it
             at = w.gateway.index("--shim--")
             self.p = subprocess.Popen(
                 w.gateway[:at] + self.env() + w.gateway[at + 1:],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        if not self.wait(lambda: "ready: device" in self.log()):
+        if not self.wait(self.is_ready):
             self.wrong.append("neither ready nor ended")
         if self.p.poll() is None:
             self.serve()
@@ -198,6 +209,16 @@ class World:
         self.gateway = rest[:at]
         self.app = App(rest[at + 1:])
         self.turns = 0
+        self.told, self.notify = None, log + ".notify"
+
+    # What the life before has said is not of this one.
+    def listen(self):
+        if self.told:
+            self.told.close()
+            os.unlink(self.notify)
+        self.told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.told.setblocking(False)
+        self.told.bind(self.notify)
 
 
 # What can be wrong only once: there is getrandom(2), or there is not.
