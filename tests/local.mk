@@ -258,6 +258,7 @@ E2E_TESTS = \
 	tests/e2e/bad-input.sh \
 	tests/e2e/clients.sh \
 	tests/e2e/cycles.sh \
+	tests/e2e/dns-filter.sh \
 	tests/e2e/dns-tls.sh \
 	tests/e2e/dns.sh \
 	tests/e2e/exec.sh \
@@ -451,6 +452,17 @@ EXTRA_DIST += \
 bench: all $(BENCH_TOOLS)
 	@$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/bench/run $(BENCHFLAGS)
 .PHONY: bench
+
+# Lists of dns-filter, with no gateway around them; LISTS=FILES for real ones.
+EXTRA_PROGRAMS += tests/bench/dns_lists
+CLEANFILES += tests/bench/dns_lists
+tests_bench_dns_lists_SOURCES = tests/bench/dns_lists.c $(DNS_FILTER_SOURCES)
+tests_bench_dns_lists_CPPFLAGS = $(FILTER_CPPFLAGS)
+tests_bench_dns_lists_LDADD = $(PCRE2_LIBS)
+
+bench-lists: tests/bench/dns_lists
+	tests/bench/dns_lists 1000000 $(LISTS)
+.PHONY: bench-lists
 
 # --- how they are run ---
 
