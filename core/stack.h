@@ -28,8 +28,8 @@ struct stack_conn {
 	uint32_t up_bytes;              /* in that queue */
 	uint32_t up_taken;              /* consumed from the first piece */
 	uint32_t unread;                /* consumed but not told to lwIP yet */
-	uint32_t window, first; /* offered to the app: now, at first */
-	uint32_t through;       /* consumed since it grew */
+	uint32_t window, first;         /* offered to the app: now, at first */
+	uint32_t through;               /* consumed since it grew */
 	uint16_t app_mss;               /* what the app may be sent */
 	struct list busy;               /* linked while a timer may have work */
 	uint64_t flow_id;
