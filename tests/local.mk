@@ -393,6 +393,7 @@ tests_libabi_la_SOURCES = tests/abi_layout.c
 
 TREE_TESTS = \
 	tests/conf/golden \
+	tests/dnsmsg-agrees \
 	tests/documents \
 	tests/format \
 	tests/hardening \
@@ -402,6 +403,8 @@ TREE_TESTS = \
 	tests/spdx
 
 TESTS += $(TREE_TESTS)
+check_PROGRAMS += tests/unit/dnsmsg_show
+tests_unit_dnsmsg_show_LDADD = core/libcore.la
 EXTRA_DIST += $(TREE_TESTS) \
 	tests/conf/form.ini tests/conf/form.out \
 	tests/conf/good.ini tests/conf/good.out \

@@ -720,7 +720,8 @@ static struct fake_query *ask_edns(struct fake *k, const char *name,
 	p[4] = (uint8_t)size;
 	p[7] = dnssec_ok ? 0x80 : 0;
 	p[10] = (uint8_t)len;
-	memcpy(p + 11, options, len);
+	if (len)
+		memcpy(p + 11, options, len);
 	q->msg[11] = 1;
 	q->info.msg_len += 11 + (uint32_t)len;
 	fake_query(k, q);
