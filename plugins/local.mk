@@ -87,6 +87,7 @@ plugins_dns_upstream_la_SOURCES = \
 	plugins/dns-upstream/lookup.h \
 	plugins/dns-upstream/msg.c \
 	plugins/dns-upstream/msg.h \
+	plugins/dns-upstream/network.c \
 	plugins/dns-upstream/question.c \
 	plugins/dns-upstream/question.h \
 	plugins/dns-upstream/reply.c \

@@ -260,6 +260,7 @@ E2E_TESTS = \
 	tests/e2e/cycles.sh \
 	tests/e2e/dns-filter.sh \
 	tests/e2e/dns-tls.sh \
+	tests/e2e/dns-upstream.sh \
 	tests/e2e/dns.sh \
 	tests/e2e/exec.sh \
 	tests/e2e/floods.sh \

@@ -541,6 +541,15 @@ void ask_tick(struct upstream *up)
 	}
 }
 
+void ask_again_all(struct upstream *up)
+{
+	struct try *t;
+
+	up->epoch++;
+	while ((t = TAILQ_FIRST(&up->tries)) && t->epoch != up->epoch)
+		same_again(t->ask, t, t->kind, false);
+}
+
 void ask_stop(struct upstream *up)
 {
 	struct ask *a;

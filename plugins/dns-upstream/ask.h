@@ -52,6 +52,8 @@ int ask_lookup(struct upstream *up, struct group *g, const struct question *q,
 	       struct server *s);
 /* What is too late, and what may be answered with old data. */
 void ask_tick(struct upstream *up);
+/* All tries again, in what is another network. */
+void ask_again_all(struct upstream *up);
 /* The end, without an answer, of all. */
 void ask_stop(struct upstream *up);
 void ask_free_all(struct upstream *up);

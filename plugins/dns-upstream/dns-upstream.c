@@ -152,6 +152,7 @@ static int upstream_create(struct sluice_ctx *ctx, const void *options,
 		return -ENOMEM;
 	up->ctx = ctx;
 	up->options = o;
+	up->network = -1;
 	TAILQ_INIT(&up->asks);
 	TAILQ_INIT(&up->stale);
 	TAILQ_INIT(&up->tries);
@@ -179,11 +180,18 @@ static int upstream_create(struct sluice_ctx *ctx, const void *options,
 	return 0;
 }
 
+static int upstream_start(void *self)
+{
+	network_start(self);
+	return 0;
+}
+
 static void upstream_stop(void *self)
 {
 	struct upstream *up = self;
 
 	up->stopping = true;
+	network_stop(up);
 	ask_stop(up);
 	udp_stop(up);
 	stream_stop(up);
@@ -323,6 +331,7 @@ SLUICE_PLUGIN(dns_upstream) = {
 	.options = upstream_options,
 	.options_bytes = sizeof(struct options),
 	.create = upstream_create,
+	.start = upstream_start,
 	.stop = upstream_stop,
 	.destroy = upstream_destroy,
 	.dns = &upstream_dns,

@@ -480,6 +480,15 @@ bool stream_sweep(struct upstream *up)
 	return !TAILQ_EMPTY(&up->streams);
 }
 
+void stream_retire_all(struct upstream *up)
+{
+	struct stream *s;
+
+	TAILQ_FOREACH(s, &up->streams, all)
+	if (!s->unplaced)
+		s->leaving = true;
+}
+
 /* Those still dialling are ended by dialled(). */
 void stream_stop(struct upstream *up)
 {

@@ -80,6 +80,7 @@ int try_begin(struct try *t, struct ask *a, struct server *s, uint8_t kind)
 	*t = (struct try){ .ask = a, .kind = kind };
 	t->server = server_get(s);
 	t->began = sluice_now(up->ctx);
+	t->epoch = up->epoch;
 	err = kind == URL_UDP ? ask_by_udp(up, t) : stream_send(up, t);
 	if (err) {
 		t->ask = NULL;

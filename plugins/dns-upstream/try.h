@@ -17,6 +17,7 @@ try {
 	struct stream *stream;
 	TAILQ_ENTRY(try) node; /* in upstream.tries */
 	uint64_t began;
+	uint32_t epoch; /* of the network it began in */
 	uint16_t id;
 	uint8_t kind;  /* URL_*, of what carries it */
 	bool probe;    /* of a server that was down */
@@ -61,6 +62,9 @@ void udp_leave(struct try *t);
 /* Sockets that were used enough or had an error; true: some are left. */
 bool udp_sweep(struct upstream *up);
 void udp_stop(struct upstream *up);
+/* No more questions go out by what there is. */
+void udp_retire_all(struct upstream *up);
+void stream_retire_all(struct upstream *up);
 
 /* stream.c: the same for connections. */
 int stream_send(struct upstream *up, struct try *t);

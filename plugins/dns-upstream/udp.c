@@ -280,6 +280,14 @@ bool udp_sweep(struct upstream *up)
 	return !TAILQ_EMPTY(&up->udps);
 }
 
+void udp_retire_all(struct upstream *up)
+{
+	struct udp *u;
+
+	TAILQ_FOREACH(u, &up->udps, node)
+	retire(u);
+}
+
 /* Those still dialling are ended by dialled(). */
 void udp_stop(struct upstream *up)
 {

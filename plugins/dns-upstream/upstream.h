@@ -12,6 +12,7 @@
  *	stream.c	connections: TCP, TLS, HTTPS; frame.c, secure.c
  *	try.c		one question on its way to one server
  *	lookup.c	where servers with a name are
+ *	network.c	another network
  *	msg.c		DNS messages
  *	question.c	what makes two queries the same
  */
@@ -65,7 +66,9 @@ struct upstream {
 	struct stream_all streams;
 	const struct secure_ops *secure; /* NULL: no server needs it */
 	void *secure_ctx;
-	struct sluice_timer *timer;
+	struct sluice_timer *timer, *settle;
+	int network;    /* netlink, or -1 */
+	uint32_t epoch; /* of the network */
 	uint64_t timer_ms;
 	uint16_t random[128]; /* not given out yet */
 	uint32_t random_n;
@@ -75,6 +78,10 @@ struct upstream {
 	uint8_t out[MSG_MAX + 3];         /* being sent, or said */
 	uint8_t kept[MSG_MAX + 1];        /* from the cache, being said */
 };
+
+/* network.c: begin and end to look at what becomes of the network. */
+void network_start(struct upstream *up);
+void network_stop(struct upstream *up);
 
 /* Have the tick come within ms. */
 void upstream_tick_in(struct upstream *up, uint32_t ms);
