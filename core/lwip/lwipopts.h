@@ -76,12 +76,16 @@ void *stack_calloc(size_t n, size_t size);
 #define TCP_OOSEQ_MAX_PBUFS            128
 #define TCP_LISTEN_BACKLOG             0
 #define TCP_TMR_INTERVAL               100
-#define TCP_MSL                        1000
+#define TCP_MSL                        120000 /* RFC 9293 3.4.2; see below */
 #define LWIP_TCP_SACK_OUT              1
 #define LWIP_TCP_TIMESTAMPS            0
 #define LWIP_TCP_KEEPALIVE             0
 #define LWIP_NETIF_TX_SINGLE_PBUF      0
 #define LWIP_DISABLE_TCP_SANITY_CHECKS 1
+
+/* Twice TCP_MSL is how long lwIP keeps what both ends have closed and the app
+ * has not acknowledged: as long as the transitory time-out of RFC 5382, REQ-5.
+ * (There is no TIME_WAIT here.) */
 
 /* Checked and made by the core, which knows what the device does. */
 #define CHECKSUM_CHECK_IP  0

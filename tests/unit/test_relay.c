@@ -456,6 +456,29 @@ IN_BOTH(a_closed_window_is_probed)
 	link_end(&l);
 }
 
+/* The app has closed its side, the server too, and the app hears nothing of
+ * the last bytes for longer than a retransmission takes. */
+IN_BOTH(what_was_lost_after_both_have_closed_is_sent_again)
+{
+	struct link l;
+
+	link_open(&l, family);
+	app_pattern(sent, 0, 20000);
+	app_fin(&l.a);
+	app_turns(l.w, 4);
+	l.a.deaf = true;
+	CU_ASSERT_EQUAL(send(l.server, sent, 20000, 0), 20000);
+	CU_ASSERT_EQUAL(shutdown(l.server, SHUT_WR), 0);
+	app_turns(l.w, 8);
+	app_wait(l.w, 10000);
+	CU_ASSERT_EQUAL(l.a.len, 0);
+	l.a.deaf = false;
+	app_wait(l.w, 60000);
+	CU_ASSERT_TRUE(app_has(&l.a, sent, 20000));
+	CU_ASSERT_TRUE(l.a.fin);
+	link_end(&l);
+}
+
 /* RFC 9293 3.8.6.2.1 */
 IN_BOTH(a_narrow_window_is_filled_not_split)
 {
@@ -596,6 +619,7 @@ static const struct unit_test tests[] = {
 	UNIT(a_server_that_does_not_read_stops_the_app),
 	UNIT(an_app_that_does_not_read_stops_the_server),
 	UNIT(a_closed_window_is_probed),
+	UNIT(what_was_lost_after_both_have_closed_is_sent_again),
 	UNIT(a_narrow_window_is_filled_not_split),
 	UNIT(a_fin_does_not_overtake_what_a_narrow_window_held_back),
 	UNIT(a_port_is_free_again_while_old_bytes_are_still_on_their_way),
