@@ -218,6 +218,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/replay_dnstcp \
 	tests/fuzz/replay_frag \
 	tests/fuzz/replay_gateway \
+	tests/fuzz/replay_lists \
 	tests/fuzz/replay_packet \
 	tests/fuzz/replay_plugin \
 	tests/fuzz/replay_relay
@@ -231,6 +232,10 @@ tests_fuzz_replay_gateway_SOURCES = tests/fuzz/fuzz_gateway.c \
 tests_fuzz_replay_gateway_CPPFLAGS = $(AM_CPPFLAGS) -DSLUICE_STATIC
 tests_fuzz_replay_gateway_LDFLAGS = $(AM_LDFLAGS) $(CLOCK_WRAP)
 tests_fuzz_replay_gateway_LDADD = core/libcore.la
+tests_fuzz_replay_lists_SOURCES = tests/fuzz/fuzz_lists.c \
+	tests/fuzz/replay.c $(DNS_FILTER_SOURCES)
+tests_fuzz_replay_lists_CPPFLAGS = $(FILTER_CPPFLAGS)
+tests_fuzz_replay_lists_LDADD = $(PCRE2_LIBS)
 tests_fuzz_replay_packet_SOURCES = tests/fuzz/fuzz_packet.c tests/fuzz/replay.c
 tests_fuzz_replay_plugin_SOURCES = tests/fuzz/fuzz_plugin.c tests/fuzz/replay.c
 tests_fuzz_replay_relay_SOURCES = tests/fuzz/fuzz_relay.c tests/fuzz/replay.c \

@@ -362,12 +362,14 @@ static int sort_entries(struct build *b, uint32_t bits, uint32_t *index)
 {
 	struct build_entry *v = b->entries.v;
 	size_t n = b->entries.n, buckets = (size_t)1 << bits;
-	uint32_t *next = malloc(buckets * sizeof(*next));
-	uint32_t sum = 0;
+	uint32_t *next, sum = 0;
 
+	memset(index, 0, (buckets + 1) * sizeof(*index));
+	if (!n)
+		return 0;
+	next = malloc(buckets * sizeof(*next));
 	if (!next)
 		return -ENOMEM;
-	memset(index, 0, (buckets + 1) * sizeof(*index));
 	for (size_t i = 0; i < n; i++)
 		index[bucket_of(v[i].hash, bits) + 1]++;
 	for (size_t i = 0; i < buckets; i++) {
