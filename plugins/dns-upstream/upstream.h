@@ -73,10 +73,10 @@ struct upstream {
 	uint16_t random[128]; /* not given out yet */
 	uint32_t random_n;
 	bool stopping;
-	uint8_t batch[BATCH][BATCH_ROOM]; /* being read, by UDP */
-	uint8_t in[MSG_MAX + 1];          /* and from a connection */
-	uint8_t out[MSG_MAX + 3];         /* being sent, or said */
-	uint8_t kept[MSG_MAX + 1];        /* from the cache, being said */
+	uint8_t batch[BATCH][BATCH_ROOM];    /* being read, by UDP */
+	_Alignas(8) uint8_t in[MSG_MAX + 1]; /* from a connection */
+	uint8_t out[MSG_MAX + 3];            /* being sent, or said */
+	uint8_t kept[MSG_MAX + 1];           /* from the cache, being said */
 };
 
 /* network.c: begin and end to look at what becomes of the network. */
