@@ -797,7 +797,49 @@ static void without_one_question_there_is_no_address(void)
 	}
 }
 
+/* What a plugin says with respond(): its records, TC, and EDE where there is
+ * EDNS to put it in. */
+static void a_response_is_made_as_it_was_said(void)
+{
+	static const uint8_t records[] = "\1a\0\0\5\0\1\0\0\0\7\0\3\1b\0"
+					 "\1b\0\0\1\0\1\0\0\0\7\0\4\xc0\0\2\1";
+	const struct sluice_response r = { .size = sizeof(r),
+					   .rcode = DNSMSG_NXDOMAIN,
+					   .flags = SLUICE_RESPONSE_TC,
+					   .ede = DNSMSG_EDE_BLOCKED,
+					   .text = "ads.txt:17",
+					   .records = records,
+					   .records_len = sizeof(records) - 1,
+					   .records_n = 2 };
+	struct dnsmsg_answer a = dnsmsg_of_response(&r);
+	uint8_t out[DNSMSG_MADE + sizeof(records)];
+	struct dnsmsg q, m;
+	size_t len;
+
+	for (int edns = 0; edns < 2; edns++) {
+		header(3, DNSMSG_RD, 1, 0, 0, (uint16_t)edns);
+		question("a", DNSMSG_A);
+		if (edns)
+			opt(1232, 0);
+		q = parsed();
+		len = dnsmsg_make(out, sizeof(out), draft.b, &q, &a);
+		CU_ASSERT_EQUAL_FATAL(dnsmsg_parse(&m, out, len), 0);
+		CU_ASSERT_EQUAL(DNSMSG_RCODE(m.flags), DNSMSG_NXDOMAIN);
+		CU_ASSERT(m.flags & DNSMSG_TC);
+		CU_ASSERT_EQUAL(m.count[1], 2);
+		CU_ASSERT_EQUAL(memcmp(out + DNSMSG_HEADER + m.question,
+				       records, sizeof(records) - 1),
+				0);
+		CU_ASSERT_EQUAL(m.count[3], edns);
+		CU_ASSERT_EQUAL(memmem(out, len, "ads.txt:17", 10) != NULL,
+				edns);
+		/* One byte too few is none at all. */
+		CU_ASSERT_EQUAL(dnsmsg_make(out, len - 1, draft.b, &q, &a), 0);
+	}
+}
+
 static const struct unit_test tests[] = {
+	UNIT(a_response_is_made_as_it_was_said),
 	UNIT(a_question_is_read),
 	UNIT(what_follows_the_last_record_is_not_counted),
 	UNIT(no_cut_message_passes),
