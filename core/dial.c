@@ -212,7 +212,9 @@ static void connect_ready(struct loop_fd *w, uint32_t events)
 	socklen_t len = sizeof(int);
 	int err = 0;
 
-	if (getsockopt(d->info.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+	/* An error makes an event of its own. */
+	if (events & (EPOLLERR | EPOLLHUP) &&
+	    getsockopt(d->info.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
 		err = errno;
 	if (is_reset_since(err) ||
 	    (!err && (events & (EPOLLOUT | EPOLLHUP)) == EPOLLOUT)) {
