@@ -66,6 +66,8 @@ int stack_write(struct stack_conn *c, const void *p, size_t len);
 size_t stack_unsent(const struct stack_conn *c);  /* of that, not sent yet */
 size_t stack_unacked(const struct stack_conn *c); /* and sent, but no more */
 void stack_flush(struct stack_conn *c);           /* send, and acknowledge */
+/* Would that be no more than an acknowledgement of less than a segment? */
+bool stack_may_wait(const struct stack_conn *c);
 void stack_shut(struct stack_conn *c);          /* FIN after what was written */
 void stack_reset(struct stack_conn *c);         /* RST; no event follows */
 void stack_drop(struct stack_conn *c);          /* forget silently; no event */

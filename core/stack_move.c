@@ -117,7 +117,7 @@ static void do_challenge(struct stack_conn *c, void *arg)
 static void do_input(struct stack_conn *c, void *q)
 {
 	struct tcp_pcb *pcb = c->pcb;
-	bool owed = pcb->flags & TF_ACK_DELAY;
+	bool owed = pcb->flags & TF_ACK_DELAY, gap = pcb->ooseq;
 
 	tcp_clear_flags(pcb, TF_ACK_DELAY);
 	tcp_input(q, &stack.netif);
@@ -125,6 +125,8 @@ static void do_input(struct stack_conn *c, void *q)
 		return;
 	if (owed)
 		tcp_set_flags(pcb, TF_ACK_DELAY);
+	if (gap) /* RFC 5681 4.2: not put off where one is being filled */
+		tcp_ack_now(pcb);
 	if (stack.opened)
 		stack_open_cwnd(pcb);
 }
@@ -378,6 +380,15 @@ static void do_flush(struct stack_conn *c, void *arg)
 		tcp_ack_now(c->pcb);
 	fit_window(c, c->pcb);
 	tcp_output(c->pcb);
+}
+
+bool stack_may_wait(const struct stack_conn *c)
+{
+	const struct tcp_pcb *pcb = c->pcb;
+
+	return pcb && pcb->state == ESTABLISHED && !pcb->unsent &&
+	       (pcb->flags & (TF_ACK_DELAY | TF_ACK_NOW)) == TF_ACK_DELAY &&
+	       c->unread + c->up_bytes < c->app_mss;
 }
 
 void stack_flush(struct stack_conn *c)

@@ -11,6 +11,9 @@
  * What a segment brings is not acted upon at once: the flow is marked, and at
  * the end of the turn (tcp_flush()) it sends in one piece what came in many
  * packets, acknowledges once, and tells its plugin once.
+ *
+ * The acknowledgement of a few bytes waits a moment for the answer to them, to
+ * go out with it: most of what is small is a question.
  */
 #include "tcp.h"
 
@@ -28,6 +31,8 @@
 #define TCP_TARGETS    1024 /* destinations told apart, by hash */
 #define TCP_SEND_AT    (64u << 10) /* do not wait for the end of the turn */
 #define TCP_SERVICES   4
+#define TCP_OWED_MS    40      /* as kernels do; less has costly timers */
+#define TCP_AT_ONCE    16      /* no answer in time: so many do not wait */
 #define TCP_TTL_LOW    32      /* less was asked for on purpose: traceroute */
 #define TCP_TOS_DSCP   0xfc    /* ECN is between the app and us */
 #define TCP_IDLE_MS    7440000 /* RFC 5382, REQ-5 */
@@ -40,6 +45,8 @@ struct service {
 
 static struct {
 	struct list dirty;
+	struct list owed;
+	struct timer owed_timer;
 	struct pool held;
 	struct service service[TCP_SERVICES];
 	int services;
@@ -49,9 +56,12 @@ static struct {
 
 void tcp_mark(struct tcp_flow *tf)
 {
-	if (!list_empty(&tf->dirty) || tf->flow.state == FLOW_DEAD)
+	if (tf->flow.state == FLOW_DEAD)
 		return;
-	list_add_tail(&t.dirty, &tf->dirty);
+	if (!list_empty(&tf->dirty) && !tf->owing)
+		return;
+	tf->owing = false;
+	list_move_tail(&t.dirty, &tf->dirty);
 	loop_end(&tf->flow.gw->loop, &tf->flow.gw->flush);
 }
 
@@ -361,6 +371,42 @@ static bool is_over(const struct tcp_flow *tf)
 	return !tf->conn.up_bytes && tf->eof_told;
 }
 
+/* No answer came in time.  Who waits for the acknowledgement to send more
+ * (Nagle's algorithm) shall not wait each time. */
+static void on_owed(struct timer *timer)
+{
+	(void)timer;
+	while (!list_empty(&t.owed)) {
+		struct tcp_flow *tf =
+			list_first(&t.owed, struct tcp_flow, dirty);
+
+		list_del(&tf->dirty);
+		tf->owing = false;
+		if (tf->flow.state == FLOW_DEAD)
+			continue;
+		tf->at_once = TCP_AT_ONCE;
+		stack_flush(&tf->conn);
+	}
+}
+
+/* Send, and acknowledge; that may wait for an answer. */
+static void answer(struct tcp_flow *tf)
+{
+	struct loop *loop = &tf->flow.gw->loop;
+
+	if (!stack_may_wait(&tf->conn)) {
+		stack_flush(&tf->conn);
+	} else if (tf->at_once) {
+		tf->at_once--;
+		stack_flush(&tf->conn);
+	} else if (list_empty(&tf->dirty)) {
+		tf->owing = true;
+		list_add_tail(&t.owed, &tf->dirty);
+		if (!timer_is_set(&t.owed_timer))
+			loop_timer(loop, &t.owed_timer, TCP_OWED_MS);
+	}
+}
+
 static void flush_one(struct tcp_flow *tf)
 {
 	if (tf->relay.on) {
@@ -375,7 +421,7 @@ static void flush_one(struct tcp_flow *tf)
 	}
 	if (tf->flow.state == FLOW_DEAD)
 		return;
-	stack_flush(&tf->conn);
+	answer(tf);
 	stack_settle(&tf->conn);
 	if (is_over(tf))
 		flow_end(&tf->flow, SLUICE_WHY_DONE);
@@ -543,6 +589,8 @@ int tcp_init(struct gateway *gw)
 {
 	memset(&t, 0, sizeof(t));
 	list_init(&t.dirty);
+	list_init(&t.owed);
+	timer_init(&t.owed_timer, on_owed);
 	pool_init(&t.held, "held", TCP_HELD_MAX, 0, 0);
 	tcp_data_init();
 	return stack_init(gw, &events);
@@ -557,7 +605,7 @@ void tcp_trim(struct gateway *gw)
 
 void tcp_fini(struct gateway *gw)
 {
-	(void)gw;
+	loop_timer_stop(&gw->loop, &t.owed_timer);
 	stack_fini();
 	tcp_data_fini();
 	pool_fini(&t.held);

@@ -40,7 +40,7 @@ struct tcp_flow {
 	uint8_t *held; /* the SYN, until it is answered */
 	uint32_t held_len;
 	struct tcp_chunk *down, *down_tail;
-	struct list dirty; /* something to do at the end of the turn */
+	struct list dirty; /* linked till the end of the turn, or owing */
 	const struct tcp_service *service;
 	uint16_t target;           /* where it is counted while it is held */
 	struct instance *more_for; /* who answered MORE last */
@@ -48,6 +48,8 @@ struct tcp_flow {
 	bool news;                 /* readable() is due */
 	bool wants_room;           /* writable() is due once there is room */
 	bool reserved;             /* a plugin is writing into the last chunk */
+	bool owing;      /* an acknowledgement, till an answer comes */
+	uint8_t at_once; /* so many are not put off */
 	struct relay relay;
 };
 
