@@ -40,20 +40,17 @@
 
 #define FDS 4096
 
-#define CALLS(X)                                                            \
-	X(accept4)                                                          \
-	X(aligned_alloc)                                                    \
-	X(bind)                                                             \
-	X(calloc) X(close) X(connect) X(epoll_create1) X(epoll_ctl) X(      \
-		epoll_wait) X(eventfd) X(fcntl) X(fopen) X(fstat)           \
-		X(getpeername) X(getrandom) X(getsockname) X(getsockopt) X( \
-			ioctl) X(malloc) X(mmap) X(open) X(posix_memalign)  \
-			X(read) X(realloc) X(recv) X(recvfrom) X(recvmmsg)  \
-				X(recvmsg) X(send) X(sendmmsg) X(sendmsg)   \
-					X(sendto) X(setns) X(setsockopt)    \
-						X(shutdown) X(signalfd)     \
-							X(socket) X(write)  \
-								X(writev)
+/* clang-format off */
+#define CALLS(X) \
+	X(accept4) X(aligned_alloc) X(bind) X(calloc) X(close) \
+	X(connect) X(epoll_create1) X(epoll_ctl) X(epoll_wait) \
+	X(eventfd) X(fcntl) X(fopen) X(fstat) X(getpeername) \
+	X(getrandom) X(getsockname) X(getsockopt) X(ioctl) X(malloc) \
+	X(mmap) X(open) X(posix_memalign) X(read) X(realloc) X(recv) \
+	X(recvfrom) X(recvmmsg) X(recvmsg) X(send) X(sendmmsg) \
+	X(sendmsg) X(sendto) X(setns) X(setsockopt) X(shutdown) \
+	X(signalfd) X(socket) X(write) X(writev)
+/* clang-format on */
 
 enum call {
 #define X(name) CALL_##name,
