@@ -5,6 +5,9 @@
 sluiceconfdir = $(sysconfdir)/sluice
 EXTRA_DIST += etc/sluice.ini
 
+# A list for dns-filter, as it is: it belongs to the release.
+dist_pkgdata_DATA = etc/resolvers.txt
+
 install-data-local: install-config
 install-config:
 	$(MKDIR_P) '$(DESTDIR)$(sluiceconfdir)'
