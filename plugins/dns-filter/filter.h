@@ -97,9 +97,10 @@ int answer_negative(struct filter *f, struct sluice_query *q, bool nxdomain,
 /* reply.c */
 int filter_reply(void *self, struct sluice_query *q, const uint8_t *msg,
 		 size_t len);
-/* svcb.c: msg without the parameters that are to go, into f->scratch; its
- * length, or 0: leave it.  keep(): is this key to stay? */
+/* svcb.c: msg without the parameters that are to go, in f->scratch; its
+ * length, or 0: leave it as it is. */
 size_t svcb_strip(struct filter *f, const uint8_t *msg, size_t len);
+/* Is a parameter of that key to go? */
 bool svcb_goes(const struct filter *f, uint16_t key);
 
 /* guard.c */

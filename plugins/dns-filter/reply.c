@@ -28,7 +28,6 @@ enum { EDE_FILTERED = 17 };
 struct check {
 	struct filter *f;
 	struct sluice_query *q;
-	const struct name *asked;
 	struct message m;
 	bool may_be_private;
 	bool strip; /* there is something to take out */
@@ -216,7 +215,6 @@ int filter_reply(void *self, struct sluice_query *q, const uint8_t *msg,
 	c.f->counts.answers++;
 	image_match(&c.f->image, &asked, i->qtype, &m);
 	allowed = rank_allows(m.rank);
-	c.asked = &asked;
 	c.may_be_private = is_rebind_name(c.f, &asked);
 	while (message_next(&c.m)) {
 		if (allowed && c.m.type != TYPE_SVCB && c.m.type != TYPE_HTTPS)
