@@ -20,6 +20,7 @@
 #include "dnsmsg.h"
 #include "gateway.h"
 #include "json.h"
+#include "log.h"
 #include "util.h"
 
 #define RULE_TEXT     512
@@ -461,6 +462,7 @@ int explain_command(const struct command_args *a, char **operands)
 
 	if (!gw)
 		return EXIT_FAILURE;
+	log_level = LOG_LEVEL_ERROR; /* what is odd in lists, check tells */
 	err = command_configuration(&gw->conf, a);
 	if (!err)
 		err = gateway_load(gw);

@@ -176,6 +176,7 @@ x = json.load(sys.stdin)
 s = x["steps"][0]
 print(x["rcode"], s["verdict"], s["line"], s["rule"])')" \
 	'NXDOMAIN answers 2 0.0.0.0 hosts.example'
+same "and no word of what is odd in lists" "$(<"$TMP/explain.err")" ''
 explain www.example BOGUS >/dev/null
 same "no such type: status 2" $? 2
 printf '||ok.example^\n||x.example/y\n##ad\n' >"$TMP/bad.txt"
