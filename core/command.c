@@ -208,9 +208,9 @@ static void print_plugin(void *arg, const char *name, const struct plugin *p,
 		return;
 	}
 	if (!l->n++)
-		printf("%-16s %-10s %-8s %-5s %s\n", "NAME", "CLASS", "VERSION",
+		printf("%-16s %-14s %-8s %-5s %s\n", "NAME", "CLASS", "VERSION",
 		       "ABI", "FILE");
-	printf("%-16s %-10s %-8s %u.%-3u %s\n", name,
+	printf("%-16s %-14s %-8s %u.%-3u %s\n", name,
 	       chain_classes(p, classes, sizeof(classes)), p->head.version,
 	       p->head.abi >> 16, p->head.abi & 0xffff,
 	       p->file ? p->file : "built in");

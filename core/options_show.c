@@ -144,19 +144,33 @@ static const char *range(const struct sluice_option *row, char *buf, size_t len)
 	return buf;
 }
 
-static void help_text(FILE *out, const struct sluice_option *row)
+static const char *preset_text(const struct sluice_option *row)
+{
+	if (!row->preset)
+		return "(must be given)";
+	return *row->preset ? row->preset : "(empty)";
+}
+
+/* How wide the column of presets is: addresses are long. */
+static int preset_width(const struct sluice_option *table, size_t stride)
+{
+	struct sluice_option row;
+	size_t width = 16;
+
+	for (size_t i = 0; options_row(table, stride, i, &row); i++)
+		if (strlen(preset_text(&row)) > width)
+			width = strlen(preset_text(&row));
+	return (int)width;
+}
+
+static void help_text(FILE *out, const struct sluice_option *row, int width)
 {
 	char limits[2 * OPTVALUE_TEXT + 16], words[OPTVALUE_TEXT];
 	const char *help = optvalue_help(row);
 
 	range(row, limits, sizeof(limits));
-	fprintf(out, "  %-20s %-8s ", row->key, optvalue_type(row->type));
-	if (!row->preset)
-		fprintf(out, "%-16s", "(must be given)");
-	else if (!*row->preset)
-		fprintf(out, "%-16s", "(empty)");
-	else
-		fprintf(out, "%-16s", row->preset);
+	fprintf(out, "  %-20s %-8s %-*s", row->key, optvalue_type(row->type),
+		width, preset_text(row));
 	if (*limits)
 		fprintf(out, " %s;", limits);
 	if (row->type == SLUICE_OPT_ENUM)
@@ -196,6 +210,7 @@ static void help_json(FILE *out, const struct sluice_option *row)
 void options_help(FILE *out, const struct sluice_option *table, size_t stride,
 		  bool json)
 {
+	int width = json ? 0 : preset_width(table, stride);
 	struct sluice_option row;
 
 	fputs(json ? "[" : "", out);
@@ -204,7 +219,7 @@ void options_help(FILE *out, const struct sluice_option *table, size_t stride,
 			fputs(i ? ", " : "", out);
 			help_json(out, &row);
 		} else {
-			help_text(out, &row);
+			help_text(out, &row, width);
 		}
 	}
 	fputs(json ? "]" : "", out);
