@@ -40,9 +40,12 @@ static void tls_session_free(void *session)
 
 static const char *last_error(void)
 {
-	unsigned long e = ERR_peek_last_error();
+	unsigned long first = ERR_peek_error(), e = ERR_peek_last_error();
 	const char *reason = e ? ERR_reason_error_string(e) : NULL;
 
+	/* A file that cannot be read: the last word is "system lib". */
+	if (ERR_SYSTEM_ERROR(first))
+		reason = strerror(ERR_GET_REASON(first));
 	ERR_clear_error();
 	return reason ? reason : "TLS failed";
 }
@@ -60,8 +63,8 @@ static void *tls_start(const char *ca_file, char *text, size_t room)
 		       SSL_CTX_set_default_verify_paths(ctx);
 	if (ok != 1 ||
 	    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1) {
-		snprintf(text, room, "%s: %s",
-			 ca_file ? ca_file : "trusted authorities",
+		snprintf(text, room, "ca-file: %s: %s",
+			 ca_file ? ca_file : "authorities of the system",
 			 last_error());
 		SSL_CTX_free(ctx);
 		return NULL;
