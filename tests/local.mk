@@ -410,6 +410,7 @@ TREE_TESTS = \
 
 TESTS += $(TREE_TESTS)
 check_PROGRAMS += tests/unit/dnsmsg_show
+tests_unit_dnsmsg_show_SOURCES = tests/unit/dnsmsg_show.c
 tests_unit_dnsmsg_show_LDADD = core/libcore.la
 EXTRA_DIST += $(TREE_TESTS) \
 	tests/conf/form.ini tests/conf/form.out \
