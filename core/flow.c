@@ -186,11 +186,11 @@ void flow_touch(struct flow *f)
 	f->stats.seen_ms = now;
 	if (f->state == FLOW_DEAD)
 		return;
-	if (unlikely(!f->place.answered) && f->stats.down_pkts)
+	if (unlikely(!f->answered) && f->stats.down_pkts)
 		share_answered(f);
-	if (now - f->lru_ms < FLOW_LRU_MS)
+	if ((uint32_t)now - f->lru_ms < FLOW_LRU_MS)
 		return;
-	f->lru_ms = now;
+	f->lru_ms = (uint32_t)now;
 	share_touch(f);
 }
 
@@ -302,11 +302,10 @@ int flow_new(struct gateway *gw, const struct flow_type *type,
 	f->type = type;
 	f->gw = gw;
 	f->relay_fd = -1;
-	f->lru_ms = gw->loop.now;
+	f->lru_ms = (uint32_t)gw->loop.now;
 	set_info(f, src, dst);
 	flow_key_set(&f->key, type->proto, src, by_source ? NULL : dst);
 	timer_init(&f->idle, on_idle);
-	loop_work_init(&f->end, on_end);
 	err = flowtab_add(&gw->flows, f);
 	if (!err) {
 		err = share_take(f, paid);
@@ -342,6 +341,7 @@ void flow_end(struct flow *f, int why)
 	flowtab_id_del(&f->gw->flows, f);
 	share_leave(f);
 	loop_timer_stop(&f->gw->loop, &f->idle);
+	loop_work_init(&f->end, on_end);
 	loop_end(&f->gw->loop, &f->end);
 }
 

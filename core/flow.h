@@ -49,33 +49,42 @@ struct flow_type {
 	const struct sluice_flow_api *api;
 };
 
+/* In the order of use: the first 64 bytes find the flow, the next are what
+ * each packet changes. */
 struct flow {
 	struct sluice_flow pub; /* first: what plugins hold */
-	struct flow *hash_next, *id_next;
+	struct flow *hash_next;
 	struct flow_key key;
-	const struct flow_type *type;
 	struct gateway *gw;
+
+	struct sluice_flow_stats stats;
+	uint8_t state;     /* enum flow_state */
+	uint8_t why;       /* of its end */
+	uint8_t ttl, tos;  /* for struct dial_ask */
+	uint16_t chain_at; /* its place in the chain */
+	uint8_t paid;      /* whose budget of fresh flows it is on */
+	bool answered : 1; /* by the net, or TCP's app: not fresh */
+	bool asking : 1;   /* inside open() */
+	bool relayed : 1, told : 1, half : 1;
+	bool more : 1; /* held by MORE */
+
 	struct list lru; /* longest idle first, by kind */
 	struct share_place place;
+	uint32_t lru_ms; /* when it was last moved there */
+	int relay_fd;    /* given inside open(); -1 */
+	const struct flow_type *type;
 	struct instance *holder; /* who answered TAKE, LATER or MORE */
 	const char *by;          /* who decided last, for observers */
-	uint16_t chain_at;       /* its place in the chain */
-	uint8_t state;           /* enum flow_state */
-	uint8_t why;             /* of its end */
-	bool asking;             /* inside open() */
-	bool relayed, told, half;
-	bool more;        /* held by MORE */
-	uint8_t ttl, tos; /* for struct dial_ask */
-	int relay_fd;     /* given inside open(); -1 */
-	void *plug;       /* its flow_size bytes */
-	uint64_t lru_ms;  /* when it was last moved there */
+	void *plug;              /* its flow_size bytes */
 	struct dial *dial;
-	struct sluice_connect how;
-	struct timer idle;
+	struct flow *id_next;
+	union {
+		struct timer idle;
+		struct loop_work end; /* DEAD */
+	};
 	uint32_t idle_ms, half_ms;
+	struct sluice_connect how;
 	struct sluice_flow_info info;
-	struct sluice_flow_stats stats;
-	struct loop_work end;
 };
 
 /* A new flow, keyed and in the table, state NEW.  dst is in key too unless

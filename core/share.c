@@ -256,7 +256,7 @@ static bool is_idle(const struct gateway *gw, const struct flow *f, uint32_t ms)
 static bool end(struct gateway *gw, struct flow *f)
 {
 	struct share *sh = gw->share;
-	bool fresh = !f->place.answered;
+	bool fresh = !f->answered;
 
 	if (sh->turn != gw->loop.turns) {
 		sh->turn = gw->loop.turns;
@@ -417,7 +417,7 @@ int share_take(struct flow *f, uint8_t paid)
 	if (part->n > share_most(gw, kind))
 		k->beyond = s;
 	f->place.source = s;
-	f->place.paid = paid;
+	f->paid = paid;
 	list_add_tail(&gw->fresh[kind], &f->lru);
 	list_add_tail(&part->fresh, &f->place.mine);
 	return 0;
@@ -428,7 +428,7 @@ void share_leave(struct flow *f)
 	struct share_source *s = f->place.source;
 	int kind = kind_of(f);
 	struct kind *k = &f->gw->share->kind[kind];
-	bool fresh = !f->place.answered;
+	bool fresh = !f->answered;
 
 	list_del(&f->lru);
 	list_del(&f->place.mine);
@@ -445,7 +445,7 @@ void share_touch(struct flow *f)
 {
 	struct part *part = &f->place.source->part[kind_of(f)];
 	struct gateway *gw = f->gw;
-	bool fresh = !f->place.answered;
+	bool fresh = !f->answered;
 
 	list_move_tail(fresh ? &gw->fresh[kind_of(f)] : &gw->lru[kind_of(f)],
 		       &f->lru);
@@ -456,9 +456,9 @@ static void refund(struct flow *f, struct known *known)
 {
 	int kind = kind_of(f);
 
-	if (f->place.paid == PAID_SOURCE)
+	if (f->paid == PAID_SOURCE)
 		rate_give(&f->place.source->part[kind].rate);
-	else if (f->place.paid == PAID_STRANGERS)
+	else if (f->paid == PAID_STRANGERS)
 		rate_give(&f->gw->share->kind[kind].strangers);
 	else if (known)
 		rate_give(&known->rate);
@@ -470,9 +470,9 @@ void share_answered(struct flow *f)
 	struct share_source *s = f->place.source;
 	uint64_t tag;
 
-	if (f->place.answered || !s)
+	if (f->answered || !s)
 		return;
-	f->place.answered = true;
+	f->answered = true;
 	gw->share->kind[kind_of(f)].n_fresh--;
 	s->part[kind_of(f)].n_fresh--;
 	s->known = true;

@@ -24,8 +24,6 @@ struct sluice_addr;
 struct share_place { /* of a flow */
 	struct share_source *source;
 	struct list mine; /* of its source's, longest idle first */
-	bool answered;
-	uint8_t paid; /* whose budget of fresh flows it is on */
 };
 
 /* 0 or -ENOMEM. */

@@ -31,10 +31,10 @@ struct stack_conn {
 	uint32_t window, first;         /* offered to the app: now, at first */
 	uint32_t through;               /* consumed since it grew */
 	uint16_t app_mss;               /* what the app may be sent */
-	struct list busy;               /* linked while a timer may have work */
-	uint64_t flow_id;
 	bool open, fin_seen, fin_sent;
-	bool widens; /* the window may grow */
+	bool widens;      /* the window may grow */
+	struct list busy; /* linked while a timer may have work */
+	uint64_t flow_id;
 };
 
 struct stack_events { /* made outside of any lwIP call */

@@ -39,17 +39,17 @@ struct tcp_flow {
 	struct stack_conn conn;
 	uint8_t *held; /* the SYN, until it is answered */
 	uint32_t held_len;
+	uint16_t target;     /* where it is counted while it is held */
+	bool eof_told : 1;   /* eof() was called */
+	bool news : 1;       /* readable() is due */
+	bool wants_room : 1; /* writable() is due once there is room */
+	bool reserved : 1;   /* a plugin is writing into the last chunk */
+	bool owing : 1;      /* an acknowledgement, till an answer comes */
+	uint8_t at_once;     /* so many are not put off */
 	struct tcp_chunk *down, *down_tail;
 	struct list dirty; /* linked till the end of the turn, or owing */
 	const struct tcp_service *service;
-	uint16_t target;           /* where it is counted while it is held */
 	struct instance *more_for; /* who answered MORE last */
-	bool eof_told;             /* eof() was called */
-	bool news;                 /* readable() is due */
-	bool wants_room;           /* writable() is due once there is room */
-	bool reserved;             /* a plugin is writing into the last chunk */
-	bool owing;      /* an acknowledgement, till an answer comes */
-	uint8_t at_once; /* so many are not put off */
 	struct relay relay;
 };
 
