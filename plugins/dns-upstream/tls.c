@@ -21,17 +21,60 @@
 
 #define PLAIN_ROOM 16384 /* one record of TLS */
 
-/* ----------------------------------------------------------------- context */
+/* ------------------------------------------------------------ certificates */
 
-/* A session to resume next time, instead of the one before. */
+static bool is_pinned(const struct secure_peer *p, const uint8_t *der, int len)
+{
+	uint8_t sum[EVP_MAX_MD_SIZE];
+	unsigned int n;
+
+	if (len <= 0 ||
+	    !EVP_Digest(der, (size_t)len, sum, &n, EVP_sha256(), NULL))
+		return false;
+	for (size_t i = 0; i < p->pins_n; i++)
+		if (!memcmp(sum, p->pins[i], 32))
+			return true;
+	return false;
+}
+
+/* What is signed of a certificate has a digest that is pinned. */
+static bool chain_is_pinned(const struct secure *s)
+{
+	STACK_OF(X509) *chain = SSL_get0_verified_chain(s->ssl);
+	bool pinned = false;
+
+	for (int i = 0; !pinned && i < sk_X509_num(chain); i++) {
+		uint8_t *der = NULL;
+		int len = i2d_re_X509_tbs(sk_X509_value(chain, i), &der);
+
+		pinned = is_pinned(&s->peer, der, len);
+		OPENSSL_free(der);
+	}
+	return pinned;
+}
+
+/* Of a chain that is resumed nothing is seen: it was looked at when it was
+ * new, or it would not be resumed. */
+static bool is_trusted(const struct secure *s)
+{
+	return !s->peer.pins_n || SSL_session_reused(s->ssl) ||
+	       chain_is_pinned(s);
+}
+
+/* A session to resume next time, instead of the one before.  TLS 1.2 hands it
+ * out before shake() has looked at the chain. */
 static int new_session(SSL *ssl, SSL_SESSION *session)
 {
 	struct secure *s = SSL_get_app_data(ssl);
 
+	if (!is_trusted(s))
+		return 0;
 	SSL_SESSION_free(*s->peer.session);
 	*s->peer.session = session;
 	return 1;
 }
+
+/* ----------------------------------------------------------------- context */
 
 static void tls_session_free(void *session)
 {
@@ -82,38 +125,6 @@ static void *tls_start(const char *ca_file, char *text, size_t room)
 static void tls_end(void *ctx)
 {
 	SSL_CTX_free(ctx);
-}
-
-/* ------------------------------------------------------------ certificates */
-
-static bool is_pinned(const struct secure_peer *p, const uint8_t *der, int len)
-{
-	uint8_t sum[EVP_MAX_MD_SIZE];
-	unsigned int n;
-
-	if (len <= 0 ||
-	    !EVP_Digest(der, (size_t)len, sum, &n, EVP_sha256(), NULL))
-		return false;
-	for (size_t i = 0; i < p->pins_n; i++)
-		if (!memcmp(sum, p->pins[i], 32))
-			return true;
-	return false;
-}
-
-/* What is signed of a certificate has a digest that is pinned. */
-static bool chain_is_pinned(const struct secure *s)
-{
-	STACK_OF(X509) *chain = SSL_get0_verified_chain(s->ssl);
-	bool pinned = false;
-
-	for (int i = 0; !pinned && i < sk_X509_num(chain); i++) {
-		uint8_t *der = NULL;
-		int len = i2d_re_X509_tbs(sk_X509_value(chain, i), &der);
-
-		pinned = is_pinned(&s->peer, der, len);
-		OPENSSL_free(der);
-	}
-	return pinned;
 }
 
 static const char *refusal(const struct secure *s)
@@ -199,9 +210,7 @@ static const char *shake(struct secure *s)
 		return NULL;
 	if (r != 1)
 		return refusal(s);
-	/* A chain that is resumed was looked at when it was new. */
-	if (s->peer.pins_n && !SSL_session_reused(s->ssl) &&
-	    !chain_is_pinned(s))
+	if (!is_trusted(s))
 		return "no certificate of its chain is pinned";
 	SSL_get0_alpn_selected(s->ssl, &alpn, &n);
 	if (s->peer.http && (n != 2 || memcmp(alpn, "h2", 2) != 0))
