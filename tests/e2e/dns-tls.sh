@@ -195,6 +195,63 @@ with_odd()
 	CASE=
 }
 
+# stamp PORT FILE...: one of TLS at $odd4, with pins of these certificates
+stamp()
+{
+	python3 - "$odd4:$1" "${@:2}" <<-'EOF_PY'
+		import base64, hashlib, ssl, subprocess, sys
+		def field(b, more=0):
+		    return bytes([len(b) | more]) + b
+		pins = []
+		for name in sys.argv[2:]:
+		    der = ssl.PEM_cert_to_DER_cert(open(name).read())
+		    tbs = subprocess.run(["openssl", "asn1parse", "-inform",
+		                          "DER", "-strparse", "4", "-noout",
+		                          "-out", "/dev/stdout"], input=der,
+		                         capture_output=True).stdout
+		    pins.append(hashlib.sha256(tbs).digest())
+		out = b"\x03" + bytes(8) + field(sys.argv[1].encode())
+		for i, pin in enumerate(pins):
+		    out += field(pin, 0x80 if i + 1 < len(pins) else 0)
+		out += field(b"dns.test")
+		print("sdns://" + base64.urlsafe_b64encode(out).decode().strip("="))
+	EOF_PY
+}
+
+# A session of a chain that is not pinned must not be one to resume: TLS 1.2
+# hands it out before the chain is looked at.
+not_pinned()
+{
+	local why='no certificate of its chain is pinned'
+
+	for _ in 1 2 3; do
+		same "PRO: a chain that is not pinned: SERVFAIL" \
+			"$(status_of @$SELF4 "$(fresh www)")" SERVFAIL
+	done
+	check "PRO: and the log says so" logged "$why"
+}
+
+with_pins()
+{
+	local set=("dns-upstream.ca-file=$TMP/ca.pem"
+		dns-upstream.cache-size=0)
+
+	CASE="pins, $1"
+	if sluice_start chain.dns=dns-upstream "${set[@]}" \
+		"dns-upstream.server=$(stamp "$2" "$TMP/unknown.pem")"; then
+		not_pinned
+		sluice_stop
+	fi
+	if sluice_start chain.dns=dns-upstream "${set[@]}" \
+		"dns-upstream.server=$(stamp "$2" "$TMP/unknown.pem" \
+			"$TMP/good.pem")"; then
+		odd www 192.0.2.1 "a chain with one that is pinned"
+		odd drop 192.0.2.1 "and so when it is resumed"
+		sluice_stop
+	fi
+	CASE=
+}
+
 # Packets to servers that carry no mark, seen where they leave.
 watch_marks()
 {
@@ -286,6 +343,13 @@ with_wrong 'certificate has expired' "tls://$odd4:8533" "expired, TLS"
 with_wrong 'IP address mismatch' "https://$odd4:8531" "another name, HTTPS"
 
 server 8535 "$HERE/dnstls.py" "$odd4" 8535 "$TMP/good.pem" "$TMP/good.key"
+server 8536 "$HERE/dnstls.py" "$odd4" 8536 "$TMP/good.pem" "$TMP/good.key" \
+	TLSv1_2
+server 8537 "$HERE/dnstls.py" "$odd4" 8537 "$TMP/good.pem" "$TMP/good.key" \
+	TLSv1_1
+with_pins "TLS 1.2" 8536
+with_pins "TLS 1.3" 8535
+with_wrong 'unsupported protocol|protocol version' "tls://$odd4:8537" "TLS 1.1"
 with_odd tls "tls://$odd4:8535"
 with_odd https "https://$odd4:8535/dns-query"
 with_names

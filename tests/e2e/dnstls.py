@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""dnstls.py ADDRESS PORT CERTIFICATE KEY: DNS over TLS and HTTPS, as told.
+"""dnstls.py ADDRESS PORT CERTIFICATE KEY [VERSION]: DNS over TLS and HTTPS.
+
+VERSION is the only one of TLS that it speaks, as in TLSv1_2.
 
 The first label of the name asked for says what to do:
 
@@ -100,7 +102,7 @@ def answer_tls(s, lock, query):
     found = answers(query)
     with lock:
         if found is None:
-            s.close()
+            s.shutdown(socket.SHUT_RDWR)  # its reader closes it
             return
         for message in found:
             s.sendall(struct.pack("!H", len(message)) + message)
@@ -161,7 +163,7 @@ class Http:
                 self.send(frame(7, 0, 0, struct.pack("!II", 0, 0)))
                 time.sleep(0.2)
             with self.lock:
-                self.s.close()
+                self.s.shutdown(socket.SHUT_RDWR)
             return
         if not found:
             return
@@ -193,8 +195,12 @@ def client(context, raw):
 
 
 def main():
-    address, port, certificate, key = sys.argv[1:]
+    address, port, certificate, key, *version = sys.argv[1:]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if version:
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        context.minimum_version = ssl.TLSVersion[version[0]]
+        context.maximum_version = context.minimum_version
     context.load_cert_chain(certificate, key)
     context.set_alpn_protocols(["h2"])
     listener = socket.create_server((address, int(port)))
