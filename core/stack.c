@@ -235,8 +235,15 @@ static void do_tick(struct stack_conn *c, void *ticks)
 	tcp_fasttmr();
 	if (!stack.slow || !tcp_active_pcbs)
 		return;
+	if (c->pcb->persist_backoff && !stack_fin_apart(c->pcb))
+		return;
 	tcp_ticks = *(u32_t *)ticks;
 	tcp_slowtmr();
+	if (!tcp_active_pcbs || !c->pcb->unsent)
+		return;
+	/* What it sends again may be larger than the window is now. */
+	stack_fit_window(c, c->pcb);
+	tcp_output(c->pcb);
 }
 
 static void tick(struct timer *t)

@@ -66,7 +66,14 @@ uint32_t stack_window_first(struct stack_conn *c, bool scaled);
 uint32_t stack_window_more(struct stack_conn *c);
 void stack_window_none(struct stack_conn *c);
 void stack_set_ip(ip_addr_t *to, const struct sluice_addr *a);
+/* The end gets a segment of its own, before the last one may be cut.  False:
+ * no memory, it is where it was. */
+bool stack_fin_apart(struct tcp_pcb *pcb);
 /* cwnd is set by lwIP after accept(): open it once the call is over. */
 void stack_open_cwnd(struct tcp_pcb *pcb);
+/* After acknowledgements, before what they free is given back. */
+void stack_trim_acked(struct tcp_pcb *pcb);
+/* Before tcp_output(). */
+void stack_fit_window(struct stack_conn *c, struct tcp_pcb *pcb);
 
 #endif

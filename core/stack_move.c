@@ -123,6 +123,7 @@ static void do_input(struct stack_conn *c, void *q)
 	tcp_input(q, &stack.netif);
 	if (stack.gone || pcb->state == TIME_WAIT)
 		return;
+	stack_trim_acked(pcb);
 	if (owed)
 		tcp_set_flags(pcb, TF_ACK_DELAY);
 	if (gap) /* RFC 5681 4.2: not put off where one is being filled */
@@ -358,17 +359,87 @@ int stack_write(struct stack_conn *c, const void *p, size_t len)
 	return w.err;
 }
 
+/* lwIP keeps a segment as it is until all of it was acknowledged, and one that
+ * begins before what was fits no narrow window again.  Ours are large, and what
+ * they point to is given back as it is acknowledged: that part of them goes. */
+static void trim_acked(struct tcp_pcb *pcb, struct tcp_seg *seg)
+{
+	u32_t seq = seg ? lwip_ntohl(seg->tcphdr->seqno) : 0;
+	u16_t cut = (u16_t)(pcb->lastack - seq), part;
+	struct pbuf *p, *q;
+
+	if (!seg || (s32_t)(pcb->lastack - seq) <= 0 ||
+	    pcb->lastack - seq >= seg->len)
+		return;
+	p = seg->p;
+	pcb->snd_queuelen -= pbuf_clen(p);
+	part = (u16_t)(p->len -
+		       (p->tot_len - seg->len)); /* beside the header */
+	p->tot_len -= cut;
+	seg->len -= cut;
+	seg->tcphdr->seqno = lwip_htonl(seq + cut);
+	if (part) {
+		uint8_t *data = (uint8_t *)p->payload + p->len - part;
+
+		part = MIN(part, cut);
+		p->len -= part;
+		memmove(data, data + part,
+			(size_t)((uint8_t *)p->payload + p->len - data));
+		cut -= part;
+	}
+	while (cut) {
+		q = p->next;
+		part = MIN(q->len, cut);
+		cut -= part;
+		if (part == q->len) {
+			p->next = q->next;
+			q->next = NULL;
+			pbuf_free(q);
+			continue;
+		}
+		q->payload = (uint8_t *)q->payload + part;
+		q->len -= part;
+		q->tot_len -= part;
+	}
+	pcb->snd_queuelen += pbuf_clen(p);
+}
+
+void stack_trim_acked(struct tcp_pcb *pcb)
+{
+	trim_acked(pcb, pcb->unacked);
+	trim_acked(pcb, pcb->unsent);
+}
+
+/* lwIP puts a FIN on the last segment that waits, and leaves it on the first
+ * part when it cuts that segment to the window: the app would see the end
+ * before the last bytes.  So it gets a segment of its own before that. */
+bool stack_fin_apart(struct tcp_pcb *pcb)
+{
+	struct tcp_seg *last = pcb->unsent;
+
+	while (last && last->next)
+		last = last->next;
+	if (!last || !last->len || !(TCPH_FLAGS(last->tcphdr) & TCP_FIN))
+		return true;
+	TCPH_UNSET_FLAG(last->tcphdr, TCP_FIN);
+	if (tcp_enqueue_flags(pcb, TCP_FIN) == ERR_OK)
+		return true;
+	TCPH_SET_FLAG(last->tcphdr, TCP_FIN);
+	return false;
+}
+
 /* A first segment larger than what the app takes now would wait for lwIP's
  * persist timer: cut it to fit, unless that would make it silly
  * (RFC 9293 3.8.6.2.1). */
-static void fit_window(struct stack_conn *c, struct tcp_pcb *pcb)
+void stack_fit_window(struct stack_conn *c, struct tcp_pcb *pcb)
 {
 	struct tcp_seg *seg = pcb->unsent;
 	u32_t wnd = MIN(pcb->snd_wnd, pcb->cwnd);
 
 	if (!seg || pcb->unacked || seg->len <= wnd)
 		return;
-	if (wnd >= MIN(c->app_mss, pcb->snd_wnd_max / 2) && wnd)
+	if (wnd >= MIN(c->app_mss, pcb->snd_wnd_max / 2) && wnd &&
+	    stack_fin_apart(pcb))
 		tcp_split_unsent_seg(pcb, (u16_t)wnd);
 }
 
@@ -378,7 +449,7 @@ static void do_flush(struct stack_conn *c, void *arg)
 	tell_read(c);
 	if (c->pcb->flags & TF_ACK_DELAY)
 		tcp_ack_now(c->pcb);
-	fit_window(c, c->pcb);
+	stack_fit_window(c, c->pcb);
 	tcp_output(c->pcb);
 }
 
@@ -397,29 +468,12 @@ void stack_flush(struct stack_conn *c)
 		stack_call(c, do_flush, NULL);
 }
 
-/* lwIP puts a FIN on the last segment that waits, and leaves it on the first
- * part when it cuts that segment to the window: the app would see the end
- * before the last bytes.  So it gets a segment of its own. */
-static void fin_apart(struct tcp_pcb *pcb)
-{
-	struct tcp_seg *last = pcb->unsent;
-
-	while (last && last->next)
-		last = last->next;
-	if (!last || !last->len || !(TCPH_FLAGS(last->tcphdr) & TCP_FIN))
-		return;
-	TCPH_UNSET_FLAG(last->tcphdr, TCP_FIN);
-	if (tcp_enqueue_flags(pcb, TCP_FIN) != ERR_OK)
-		TCPH_SET_FLAG(last->tcphdr, TCP_FIN);
-}
-
 static void do_shut(struct stack_conn *c, void *arg)
 {
 	(void)arg;
 	tcp_input_pcb = c->pcb; /* nothing is sent yet: see tell_read() */
 	tcp_shutdown(c->pcb, 0, 1);
 	tcp_input_pcb = NULL;
-	fin_apart(c->pcb);
 	tcp_output(c->pcb);
 }
 

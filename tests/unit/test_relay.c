@@ -507,6 +507,25 @@ IN_BOTH(what_was_lost_after_both_have_closed_is_sent_again)
 	link_end(&l);
 }
 
+/* It was sent in large segments, of which the app kept the beginning. */
+IN_BOTH(what_was_lost_comes_again_through_a_narrow_window)
+{
+	struct link l;
+
+	link_open(&l, family);
+	l.a.quiet = true;
+	CU_ASSERT_EQUAL(send(l.server, sent, 60000, 0), 60000);
+	UNTIL(l.w, l.a.len == 60000);
+	l.a.nxt -= (uint32_t)(l.a.len - 7301);
+	l.a.len = 7301;
+	l.a.window = 3072;
+	l.a.quiet = false;
+	app_ack(&l.a);
+	app_wait(l.w, 5000);
+	CU_ASSERT_TRUE(app_has(&l.a, sent, 60000));
+	link_end(&l);
+}
+
 /* RFC 9293 3.8.6.2.1 */
 IN_BOTH(a_narrow_window_is_filled_not_split)
 {
@@ -649,6 +668,7 @@ static const struct unit_test tests[] = {
 	UNIT(an_answer_acknowledges_its_question),
 	UNIT(a_closed_window_is_probed),
 	UNIT(what_was_lost_after_both_have_closed_is_sent_again),
+	UNIT(what_was_lost_comes_again_through_a_narrow_window),
 	UNIT(a_narrow_window_is_filled_not_split),
 	UNIT(a_fin_does_not_overtake_what_a_narrow_window_held_back),
 	UNIT(a_port_is_free_again_while_old_bytes_are_still_on_their_way),
