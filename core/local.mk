@@ -169,3 +169,10 @@ sluice_SOURCES = \
 	core/run.h
 sluice_LDADD = $(CORE_LIBS)
 sluice_LDFLAGS = $(AM_LDFLAGS) $(PROGRAM_LDFLAGS)
+
+# What no packet passes is compiled for size in a program in one piece
+# (m4/flags.m4).  CFLAGS, since the flags of a target come before those.
+COLD = box boxset chain_build command conf conf_read exec explain main \
+	netsetup options options_sane options_show optvalue plugin_check \
+	registry rtnl run sandbox settings stats tundev tunlink version
+$(addsuffix .%,$(addprefix core/,$(COLD))): CFLAGS += $(COLD_CFLAGS)

@@ -48,6 +48,7 @@ done
 # HARD_LDFLAGS    the same, for programs and modules
 # PROGRAM_LDFLAGS for programs only
 # MODULE_LDFLAGS  for modules only
+# COLD_CFLAGS     for files that no packet passes, in a small program
 AC_DEFUN([SLUICE_FLAGS], [
 AC_REQUIRE([AC_CANONICAL_HOST])
 BASE_CFLAGS=-std=gnu11
@@ -56,6 +57,7 @@ HARD_CFLAGS=
 HARD_LDFLAGS=
 PROGRAM_LDFLAGS=
 MODULE_LDFLAGS=
+COLD_CFLAGS=
 AS_IF([test "x$enable_debug" = xyes], [sluice_kind=debug],
   [sluice_kind=release])
 
@@ -105,6 +107,22 @@ AS_IF([test "x$enable_sanitizers" = xyes], [
     -Wl,-z,noexecstack -Wl,-z,separate-code])
   SLUICE_LD_FLAGS([MODULE_LDFLAGS], [-Wl,-z,defs])
 ])
+
+# A program in one piece is for where space is short.  Tables for unwinding
+# are for C++ and for crash reports without debug information; with it (-g),
+# .debug_frame says the same.
+AS_IF([test "x$sluice_dlopen$enable_debug$enable_sanitizers" = xnonono], [
+  SLUICE_CC_FLAGS([BASE_CFLAGS], [-ffunction-sections -fdata-sections \
+    -fno-unwind-tables -fno-asynchronous-unwind-tables])
+  SLUICE_LD_FLAGS([PROGRAM_LDFLAGS], [-Wl,--gc-sections])
+  # Older ones of glibc's loader do not know relocations packed so.
+  AC_PREPROC_IFELSE([AC_LANG_PROGRAM([[#include <features.h>
+#if !defined(__GLIBC__) || !__GLIBC_PREREQ(2, 36)
+#error not known to be packed
+#endif]])],
+    [SLUICE_LD_FLAGS([PROGRAM_LDFLAGS], [-Wl,-z,pack-relative-relocs])])
+  COLD_CFLAGS=-Os
+])
 # libtool adds -fPIC after this where it wants it.
 SLUICE_CC_FLAGS([HARD_CFLAGS], [-fPIE])
 SLUICE_LD_FLAGS([PROGRAM_LDFLAGS], [-pie])
@@ -116,4 +134,5 @@ AC_SUBST([HARD_CFLAGS])
 AC_SUBST([HARD_LDFLAGS])
 AC_SUBST([PROGRAM_LDFLAGS])
 AC_SUBST([MODULE_LDFLAGS])
+AC_SUBST([COLD_CFLAGS])
 ])

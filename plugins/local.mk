@@ -144,3 +144,10 @@ EXTRA_LTLIBRARIES += plugins/flow-log.la
 plugins_flow_log_la_SOURCES = plugins/flow-log.c
 plugins_flow_log_la_CPPFLAGS = $(PLUGIN_CPPFLAGS) $(flow_log_CPPFLAGS)
 plugins_flow_log_la_LDFLAGS = -module $(flow_log_LDFLAGS)
+
+# What reads options and lists, as in core/local.mk.
+COLD_FILTER = adblock build dns-filter lists regex reload rule special store
+COLD_UPSTREAM = dns-upstream lookup network servers stamp url
+$(addprefix plugins/dns-filter/%-,$(addsuffix .lo,$(COLD_FILTER))) \
+$(addprefix plugins/dns-upstream/%-,$(addsuffix .lo,$(COLD_UPSTREAM))): \
+	CFLAGS += $(COLD_CFLAGS)
