@@ -23,6 +23,7 @@
 #include "tcp.h"
 
 #define MERGE_BYTES 32768u /* tcp.c sends on at twice that */
+#define MERGE_MOST  65000u /* lwIP counts in 16 bit, headers and FIN too */
 
 static struct {
 	struct packet p; /* the first of them; as it was, when none is held */
@@ -55,8 +56,9 @@ static const uint8_t *same_v6(const uint8_t *ip, uint32_t len)
 /* The other way they say the same: acknowledgement and window are equal. */
 static bool join_data(struct tun_buf *buf, const uint8_t *tcp, uint32_t len)
 {
-	if (m.p.data_len >= MERGE_BYTES || m.p.n_rest == MERGE_MORE ||
-	    memcmp(tcp + 8, m.p.l4 + 8, 4) || memcmp(tcp + 14, m.p.l4 + 14, 2))
+	if (m.p.data_len >= MERGE_BYTES || m.p.data_len + len > MERGE_MOST ||
+	    m.p.n_rest == MERGE_MORE || memcmp(tcp + 8, m.p.l4 + 8, 4) ||
+	    memcmp(tcp + 14, m.p.l4 + 14, 2))
 		return false;
 	m.p.flags |= tcp[13];
 	m.more[m.p.n_rest++] = (struct packet_more){

@@ -398,7 +398,7 @@ static size_t write_options(const struct packet_syn *o, uint8_t *out)
 void app_segment(struct app *a, uint8_t flags, uint32_t seq, const void *data,
 		 size_t len)
 {
-	uint8_t b[2048];
+	static uint8_t b[PACKET_MAX + 20];
 	size_t head, options = 0;
 	uint32_t window = (a->full ? a->edge - a->nxt : a->window) >> a->shift;
 	uint8_t *h;
@@ -412,7 +412,7 @@ void app_segment(struct app *a, uint8_t flags, uint32_t seq, const void *data,
 		options = a->options;
 		memset(b + (a->src.family == 4 ? 40 : 60), 1, options);
 	}
-	CU_ASSERT_FATAL(len + options + 60 <= 1520);
+	CU_ASSERT_FATAL(len + options + 40 <= MAX(a->w->gw.set.mtu, 1500));
 	head = packet_ip_header(b, &a->src, &a->dst, PACKET_TCP,
 				a->ttl ? a->ttl : 64, a->tos,
 				(uint32_t)(20 + options + len), true, 0);

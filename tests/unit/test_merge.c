@@ -5,7 +5,7 @@
 
 #define EACH 1000u
 
-static uint8_t sent[20 * EACH], taken[20 * EACH];
+static uint8_t sent[66 * EACH], taken[66 * EACH];
 static size_t taken_len;
 static unsigned segments, packets; /* that tcp_up() was given */
 static uint32_t longest;
@@ -45,9 +45,9 @@ static void count_anew(void)
 	longest = 0;
 }
 
-static struct world *eaten(struct app *a, int family)
+static struct world *eaten_with(struct app *a, int family, const char *conf)
 {
-	struct world *w = app_world("");
+	struct world *w = app_world(conf);
 	struct sluice_addr dst = world_host(family, 80);
 
 	taken_len = 0;
@@ -58,6 +58,11 @@ static struct world *eaten(struct app *a, int family)
 	app_open(a);
 	count_anew();
 	return w;
+}
+
+static struct world *eaten(struct app *a, int family)
+{
+	return eaten_with(a, family, "");
 }
 
 static void piece(struct app *a, uint8_t flags, unsigned i)
@@ -109,6 +114,22 @@ IN_BOTH(a_burst_that_was_lost_in_part_is_whole_in_the_end)
 		piece(&a, TCP_ACK, i);
 	UNTIL(w, acked(&a) == 20 * EACH);
 	CU_ASSERT_TRUE(has_taken(20 * EACH));
+	app_end(w);
+}
+
+/* Two that together are more than lwIP can count: both arrive whole. */
+IN_BOTH(segments_of_a_large_mtu_lose_nothing)
+{
+	struct app a;
+	struct world *w = eaten_with(&a, family, "[tun]\nmtu = 65535\n");
+	size_t most = 65535 - 60, all = EACH / 20 + most;
+
+	app_segment(&a, TCP_ACK, a.seq, sent, all - most);
+	app_segment(&a, TCP_ACK, a.seq + (uint32_t)(all - most),
+		    sent + all - most, most);
+	UNTIL(w, acked(&a) == all);
+	CU_ASSERT_EQUAL(packets, 2);
+	CU_ASSERT_TRUE(has_taken(all));
 	app_end(w);
 }
 
@@ -278,6 +299,7 @@ IN_BOTH(an_observer_of_packets_sees_each)
 static const struct unit_test tests[] = {
 	UNIT(a_burst_is_one_segment),
 	UNIT(a_burst_that_was_lost_in_part_is_whole_in_the_end),
+	UNIT(segments_of_a_large_mtu_lose_nothing),
 	UNIT(of_acknowledgements_in_a_row_the_last_counts),
 	UNIT(an_acknowledgement_said_again_is_heard),
 	UNIT(what_differs_is_not_merged_and_counts),
