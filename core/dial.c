@@ -250,10 +250,11 @@ static void log_loop(const struct dial *d)
 		snprintf(flow, sizeof(flow), "flow %" PRIu64 ": ",
 			 d->info.flow_id);
 	log_limited(LOG_LEVEL_ERROR,
-		    "%sthe route to %s leads back into %s: "
-		    "exclude our sockets by a rule for mark 0x%x (ip%s rule "
-		    "add fwmark 0x%x lookup main) or set protect-mark.device",
-		    flow, addr_ip_text(&d->info.to, to), gw->tun.name, mark,
+		    "%sthe route to %s leads back into %s: set "
+		    "protect-mark.device, or put its routes into a table of "
+		    "their own, which our mark keeps away from (ip%s rule "
+		    "add not fwmark 0x%x lookup 7363)",
+		    flow, addr_ip_text(&d->info.to, to), gw->tun.name,
 		    d->info.to.family == 6 ? " -6" : "", mark);
 }
 

@@ -856,9 +856,9 @@ static void a_loop_is_explained_once_a_second(void)
 	}
 	CU_ASSERT_PTR_NOT_NULL(strstr(
 		w->log, "flow 7: the route to 127.0.0.1 leads back into "
-			"sluice0: exclude our sockets by a rule for mark "
-			"0x736c (ip rule add fwmark 0x736c lookup main) or "
-			"set protect-mark.device"));
+			"sluice0: set protect-mark.device, or put its routes "
+			"into a table of their own, which our mark keeps away "
+			"from (ip rule add not fwmark 0x736c lookup 7363)"));
 	w->log[0] = '\0';
 	dial(w, &a);
 	wait_done(w);
