@@ -73,6 +73,8 @@ bool stack_fin_apart(struct tcp_pcb *pcb);
 void stack_open_cwnd(struct tcp_pcb *pcb);
 /* After acknowledgements, before what they free is given back. */
 void stack_trim_acked(struct tcp_pcb *pcb);
+/* Before tcp_slowtmr(). */
+void stack_put_back(struct tcp_pcb *pcb);
 /* Before tcp_output(). */
 void stack_fit_window(struct stack_conn *c, struct tcp_pcb *pcb);
 

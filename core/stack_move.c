@@ -359,12 +359,17 @@ int stack_write(struct stack_conn *c, const void *p, size_t len)
 	return w.err;
 }
 
+static u32_t seq_of(const struct tcp_seg *seg)
+{
+	return lwip_ntohl(seg->tcphdr->seqno);
+}
+
 /* lwIP keeps a segment as it is until all of it was acknowledged, and one that
  * begins before what was fits no narrow window again.  Ours are large, and what
  * they point to is given back as it is acknowledged: that part of them goes. */
 static void trim_acked(struct tcp_pcb *pcb, struct tcp_seg *seg)
 {
-	u32_t seq = seg ? lwip_ntohl(seg->tcphdr->seqno) : 0;
+	u32_t seq = seg ? seq_of(seg) : 0;
 	u16_t cut = (u16_t)(pcb->lastack - seq), part;
 	struct pbuf *p, *q;
 
@@ -428,6 +433,21 @@ bool stack_fin_apart(struct tcp_pcb *pcb)
 	return false;
 }
 
+/* What a fast retransmission could not send, as the window was shut, stays
+ * before what is under way; lwIP's next time-out would put it behind that. */
+void stack_put_back(struct tcp_pcb *pcb)
+{
+	struct tcp_seg **to = &pcb->unacked, *seg;
+
+	while (*to && (seg = pcb->unsent) &&
+	       (s32_t)(seq_of(seg) - seq_of(*to)) < 0) {
+		pcb->unsent = seg->next;
+		seg->next = *to;
+		*to = seg;
+		to = &seg->next;
+	}
+}
+
 /* A first segment larger than what the app takes now would wait for lwIP's
  * persist timer: cut it to fit, unless that would make it silly
  * (RFC 9293 3.8.6.2.1). */
@@ -436,7 +456,9 @@ void stack_fit_window(struct stack_conn *c, struct tcp_pcb *pcb)
 	struct tcp_seg *seg = pcb->unsent;
 	u32_t wnd = MIN(pcb->snd_wnd, pcb->cwnd);
 
-	if (!seg || pcb->unacked || seg->len <= wnd)
+	if (!seg || seg->len <= wnd)
+		return;
+	if (pcb->unacked && seq_of(seg) != pcb->lastack)
 		return;
 	if (wnd >= MIN(c->app_mss, pcb->snd_wnd_max / 2) && wnd &&
 	    stack_fin_apart(pcb))

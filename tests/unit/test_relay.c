@@ -507,8 +507,9 @@ IN_BOTH(what_was_lost_after_both_have_closed_is_sent_again)
 	link_end(&l);
 }
 
-/* It was sent in large segments, of which the app kept the beginning. */
-IN_BOTH(what_was_lost_comes_again_through_a_narrow_window)
+/* It was sent in large segments, of which the app kept the beginning; with its
+ * window shut it asks for the rest in vain. */
+static void lost_rest(int family, bool shut)
 {
 	struct link l;
 
@@ -518,12 +519,24 @@ IN_BOTH(what_was_lost_comes_again_through_a_narrow_window)
 	UNTIL(l.w, l.a.len == 60000);
 	l.a.nxt -= (uint32_t)(l.a.len - 7301);
 	l.a.len = 7301;
+	for (int i = 0; shut && i < 6; i++) {
+		l.a.window = 0;
+		app_ack(&l.a);
+		app_turns(l.w, 2);
+	}
+	app_wait(l.w, shut ? 5000 : 0);
 	l.a.window = 3072;
 	l.a.quiet = false;
 	app_ack(&l.a);
 	app_wait(l.w, 5000);
 	CU_ASSERT_TRUE(app_has(&l.a, sent, 60000));
 	link_end(&l);
+}
+
+IN_BOTH(what_was_lost_comes_again_through_a_narrow_window)
+{
+	lost_rest(family, false);
+	lost_rest(family, true);
 }
 
 /* RFC 9293 3.8.6.2.1 */
@@ -564,6 +577,45 @@ IN_BOTH(a_fin_does_not_overtake_what_a_narrow_window_held_back)
 	}
 	CU_ASSERT_TRUE(l.a.fin);
 	CU_ASSERT_TRUE(app_has(&l.a, sent, 80000));
+	link_end(&l);
+}
+
+/* The same for an end that was lost with the bytes it went out with. */
+IN_BOTH(a_fin_that_was_lost_comes_last_through_a_narrow_window)
+{
+	struct link l;
+
+	link_open(&l, family);
+	l.a.quiet = true;
+	CU_ASSERT_EQUAL(send(l.server, sent, 60000, 0), 60000);
+	shutdown(l.server, SHUT_WR);
+	UNTIL(l.w, l.a.fin);
+	CU_ASSERT_EQUAL(l.a.len, 60000);
+	l.a.fin = false;
+	l.a.nxt -= (uint32_t)(l.a.len - 7301) + 1;
+	l.a.len = 7301;
+	l.a.window = 3072;
+	l.a.quiet = false;
+	app_ack(&l.a);
+	for (int i = 0; i < 200 && !l.a.fin; i++)
+		app_wait(l.w, 100);
+	CU_ASSERT_TRUE(l.a.fin);
+	CU_ASSERT_TRUE(app_has(&l.a, sent, 60000));
+	link_end(&l);
+}
+
+IN_BOTH(the_end_goes_with_the_last_bytes)
+{
+	unsigned before;
+	struct link l;
+
+	link_open(&l, family);
+	before = l.a.segments;
+	CU_ASSERT_EQUAL(send(l.server, "!", 1, 0), 1);
+	shutdown(l.server, SHUT_WR);
+	UNTIL(l.w, l.a.fin);
+	CU_ASSERT_EQUAL(l.a.segments, before + 1);
+	CU_ASSERT_TRUE(app_has(&l.a, (const uint8_t *)"!", 1));
 	link_end(&l);
 }
 
@@ -671,6 +723,8 @@ static const struct unit_test tests[] = {
 	UNIT(what_was_lost_comes_again_through_a_narrow_window),
 	UNIT(a_narrow_window_is_filled_not_split),
 	UNIT(a_fin_does_not_overtake_what_a_narrow_window_held_back),
+	UNIT(a_fin_that_was_lost_comes_last_through_a_narrow_window),
+	UNIT(the_end_goes_with_the_last_bytes),
 	UNIT(a_port_is_free_again_while_old_bytes_are_still_on_their_way),
 };
 
