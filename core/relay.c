@@ -150,12 +150,14 @@ void relay_down(struct tcp_flow *tf)
 				break;
 			}
 			/* Less than asked for: what comes next makes an
-			 * edge.  Not so the end of it all, and a read stops
-			 * before an urgent byte that is there. */
-			if ((size_t)got < v.iov_len && !r->to_end)
-				r->readable = false;
-			else /* on, while it is in the cache */
+			 * edge.  Not so the end of it all, which then goes
+			 * out with the last bytes, and a read stops before
+			 * an urgent byte that is there. */
+			if ((size_t)got == v.iov_len)
+				/* on, while it is in the cache */
 				stack_flush(&tf->conn);
+			else if (!r->to_end)
+				r->readable = false;
 			continue;
 		}
 		if (got == 0) {
