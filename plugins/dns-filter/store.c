@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* store.c - where compiled lists are kept
  *
- *	DIR/0123456789abcdef.img	named after the paths, so that a list
- *					that changed replaces its old image
+ *	DIR/0123456789abcdef.img	named after the paths and what is done
+ *					with them, so that a list that changed
+ *					replaces its old image, and instances
+ *					with the same lists have one each
  *
  * The file is mapped, and all processes that use it share one copy.  It is
  * replaced by rename, never written in place: whoever has it mapped keeps the
@@ -17,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static bool is_ours(const struct stat *st)
@@ -44,10 +47,17 @@ static int open_dir(const char *dir)
 
 static void name_of(const struct lists *l, char *name, size_t len)
 {
-	uint64_t sum = l->n;
+	uint64_t sum = (uint64_t)l->n << 2 | (uint64_t)l->tld << 1 |
+		       (uint64_t)l->plain_below;
 
-	for (size_t i = 0; i < l->n; i++)
-		sum = image_sum(sum, l->v[i].path, strlen(l->v[i].path) + 1);
+	for (size_t i = 0; i < l->n; i++) {
+		const struct list *f = &l->v[i];
+		uint64_t use = (uint64_t)f->answer << 32 | f->flags;
+
+		sum = image_sum(sum ^ use, f->path, strlen(f->path) + 1);
+		for (const char *const *r = f->rules; r && *r; r++)
+			sum = image_sum(sum, *r, strlen(*r) + 1);
+	}
 	snprintf(name, len, "%016" PRIx64 ".img", sum);
 }
 
@@ -109,7 +119,8 @@ static int compile_in_dir(struct lists *l, int dir, const char *name,
 	char temp[64];
 	int fd, err;
 
-	snprintf(temp, sizeof(temp), "%s.%ld", name, (long)getpid());
+	/* Instances read their lists again at once, each in its thread. */
+	snprintf(temp, sizeof(temp), "%s.%ld", name, (long)syscall(SYS_gettid));
 	unlinkat(dir, temp, 0);
 	fd = openat(dir, temp,
 		    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);

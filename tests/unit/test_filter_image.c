@@ -517,6 +517,37 @@ static void an_image_is_kept_until_a_list_changes(void)
 	filterlists_end(&f);
 }
 
+static void lists_used_otherwise_have_an_image_of_their_own(void)
+{
+	char dir[] = "/tmp/filterstore.XXXXXX", command[64];
+	struct filterlists f = { .n = 0 };
+	static const char *const rules[] = { "||rule.example^", NULL };
+	bool kept;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+	filterlists_add(&f, many, strlen(many), "", 0);
+	for (int i = 0; i < 8; i++) {
+		f.lists.v[0].answer = i & 1 ? ANSWER_ZERO : ANSWER_NXDOMAIN;
+		f.lists.plain_below = i & 2;
+		if (i == 4)
+			CU_ASSERT_EQUAL(lists_inline(&f.lists, "rule", rules,
+						     ANSWER_ZERO, 0),
+					0);
+		CU_ASSERT_EQUAL(
+			store_image(&f.lists, dir, &f.image, NULL, &kept), 0);
+		CU_ASSERT_FALSE(kept);
+		image_close(&f.image);
+	}
+	/* What was made later has replaced none of them. */
+	f.lists.plain_below = false;
+	f.lists.v[0].answer = ANSWER_NXDOMAIN;
+	CU_ASSERT_EQUAL(store_image(&f.lists, dir, &f.image, NULL, &kept), 0);
+	CU_ASSERT(kept);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	CU_ASSERT_EQUAL(system(command), 0);
+	filterlists_end(&f);
+}
+
 static void a_folder_for_everybody_is_not_used(void)
 {
 	char dir[] = "/tmp/filterstore.XXXXXX";
@@ -550,6 +581,7 @@ static const struct unit_test tests[] = {
 	UNIT(a_file_that_is_not_there_is_named),
 	UNIT(compiling_can_be_stopped),
 	UNIT(an_image_is_kept_until_a_list_changes),
+	UNIT(lists_used_otherwise_have_an_image_of_their_own),
 	UNIT(a_folder_for_everybody_is_not_used),
 };
 
