@@ -28,7 +28,7 @@
 static uint64_t question_hash(const struct dns *d, const struct dnsq *q)
 {
 	uint8_t key[2 * sizeof(struct sluice_addr) + 6 + DNSMSG_TEXT];
-	size_t name = strlen(q->info.name), at = 0;
+	size_t name = strlen(q->asked), at = 0;
 
 	memcpy(key, &q->info.app, sizeof(q->info.app));
 	at += sizeof(q->info.app);
@@ -38,7 +38,7 @@ static uint64_t question_hash(const struct dns *d, const struct dnsq *q)
 	put_be16(key + at + 2, q->m.qtype);
 	put_be16(key + at + 4, q->m.qclass);
 	at += 6;
-	memcpy(key + at, q->info.name, name);
+	memcpy(key + at, q->asked, name);
 	return util_siphash(d->key, key, at + name);
 }
 
@@ -48,7 +48,7 @@ static bool question_equal(const struct dnsq *a, const struct dnsq *b)
 	       a->m.qclass == b->m.qclass &&
 	       addr_equal(&a->info.app, &b->info.app) &&
 	       addr_equal(&a->info.server, &b->info.server) &&
-	       !strcmp(a->info.name, b->info.name);
+	       !strcmp(a->asked, b->asked);
 }
 
 /* The same question of the same socket to the same server, still under

@@ -87,6 +87,14 @@ static void api_reason(struct sluice_query *p, const struct sluice_reason *r)
 		 r->detail ? " " : "", r->detail ? r->detail : "");
 }
 
+static int api_follow(struct sluice_query *p, const uint8_t *records,
+		      uint32_t len, uint16_t n)
+{
+	struct dnsmsg_chain c = { records, len, n };
+
+	return dnsfollow_start(dnsq_of(p), &c);
+}
+
 const struct sluice_query_api dnsq_api = {
 	.size = sizeof(dnsq_api),
 	.info = api_info,
@@ -97,4 +105,5 @@ const struct sluice_query_api dnsq_api = {
 	.resolve = api_resolve,
 	.respond = api_respond,
 	.reason = api_reason,
+	.follow = api_follow,
 };

@@ -39,14 +39,15 @@
 #define DNSMSG_NOTIMP   4
 #define DNSMSG_REFUSED  5
 
-#define DNSMSG_A    1
-#define DNSMSG_SOA  6
-#define DNSMSG_AAAA 28
-#define DNSMSG_OPT  41
-#define DNSMSG_IXFR 251
-#define DNSMSG_AXFR 252
-#define DNSMSG_ANY  255
-#define DNSMSG_IN   1
+#define DNSMSG_A     1
+#define DNSMSG_CNAME 5
+#define DNSMSG_SOA   6
+#define DNSMSG_AAAA  28
+#define DNSMSG_OPT   41
+#define DNSMSG_IXFR  251
+#define DNSMSG_AXFR  252
+#define DNSMSG_ANY   255
+#define DNSMSG_IN    1
 
 /* Extended errors, RFC 8914. */
 #define DNSMSG_EDE_NONE        (-1)
@@ -126,6 +127,27 @@ struct dnsmsg_answer dnsmsg_of_addrs(const struct sluice_addr *v, size_t n,
 				     uint32_t ttl);
 bool dnsmsg_of_block(struct dnsmsg_answer *a, int how);
 struct dnsmsg_answer dnsmsg_of_response(const struct sluice_response *r);
+
+/* dnsjoin.c: records that lead from the name asked for to another, whole and
+ * uncompressed, a CNAME last. */
+#define DNSMSG_CHAIN 4096u /* bytes: pointers reach past them */
+struct dnsmsg_chain {
+	const uint8_t *records;
+	uint32_t len;
+	uint16_t n;
+};
+/* The same question about the name they lead to, with its EDNS but for the
+ * options.  The length, or -EINVAL: they lead nowhere, or are too long. */
+#define DNSMSG_OPT_BARE 11u
+#define DNSMSG_AIMED    (DNSMSG_HEADER + DNSMSG_WIRE + 4 + DNSMSG_OPT_BARE)
+int dnsmsg_aim(uint8_t out[DNSMSG_AIMED], const void *query,
+	       const struct dnsmsg *q, const struct dnsmsg_chain *c);
+/* The answer to query: these records, and the reply (parsed as r) to what
+ * dnsmsg_aim() made.  The length; 0: cap is too small, or the reply cannot be
+ * moved. */
+size_t dnsmsg_join(uint8_t *out, size_t cap, const void *query,
+		   const struct dnsmsg *q, const struct dnsmsg_chain *c,
+		   const void *reply, const struct dnsmsg *r);
 
 /* Make msg (parsed as m) the answer to query: its id, its question letter by
  * letter, QR, RD.  0, or -EBADMSG if it was asked something else. */

@@ -40,8 +40,8 @@ static uint8_t *room(struct dnsq *q, size_t len)
 	return malloc(len);
 }
 
-static void bytes_set(struct dnsq *q, struct dnsq_bytes *b, uint8_t *p,
-		      size_t len)
+void dnsq_bytes_set(struct dnsq *q, struct dnsq_bytes *b, uint8_t *p,
+		    size_t len)
 {
 	if (b->p != q->out)
 		free(b->p);
@@ -60,7 +60,7 @@ int dnsq_make(struct dnsq *q, const struct dnsmsg_answer *a)
 	len = dnsmsg_make(p, cap, q->info.msg, &q->m, a);
 	if (!len && p != q->out)
 		free(p);
-	bytes_set(q, &q->next, len ? p : NULL, len);
+	dnsq_bytes_set(q, &q->next, len ? p : NULL, len);
 	return len ? 0 : -EMSGSIZE;
 }
 
@@ -83,7 +83,7 @@ int dnsq_answer(struct dnsq *q, const void *msg, size_t len)
 	err = dnsmsg_adopt(p, &m, q->info.msg, &q->m);
 	if (err && p != q->out)
 		free(p);
-	bytes_set(q, &q->next, err ? NULL : p, err ? 0 : m.len);
+	dnsq_bytes_set(q, &q->next, err ? NULL : p, err ? 0 : m.len);
 	return err;
 }
 
@@ -102,18 +102,21 @@ static void turn_away(struct dns *d, const struct sluice_query_info *i,
 static void observers_see(struct dnsq *q, const struct dnsq_bytes *b)
 {
 	struct gateway *gw = q->dns->gw;
+	const struct sluice_query_info *asked;
+	const struct dnsmsg *m;
 	struct sluice_dns_event ev = {
 		.size = sizeof(ev),
 		.rcode = b->p ? b->p[3] & 0xf : 0,
 		.dropped = !b->p,
 		.plugin = q->holder ? q->holder->name : "core",
-		.info = &q->info,
 		.reply = b->p,
 		.reply_len = b->len,
 		.took_ms = (uint32_t)(gw->loop.now - q->born),
 		.reason = *q->reason ? q->reason : NULL,
 	};
 
+	dnsfollow_first(q, &asked, &m);
+	ev.info = asked;
 	for (struct instance **in = gw->chains.of[CHAIN_OBSERVE]; *in; in++) {
 		const struct plugin *p = (*in)->plugin;
 		uint64_t t;
@@ -146,12 +149,13 @@ void dnsq_free(struct dnsq *q)
 
 	settle(q);
 	dnsask_cancel(q);
+	dnsfollow_free(q);
 	loop_timer_stop(&d->gw->loop, &q->timer);
 	pthread_mutex_lock(&d->lock);
 	list_del(&q->resolved);
 	pthread_mutex_unlock(&d->lock);
-	bytes_set(q, &q->reply, NULL, 0);
-	bytes_set(q, &q->next, NULL, 0);
+	dnsq_bytes_set(q, &q->reply, NULL, 0);
+	dnsq_bytes_set(q, &q->next, NULL, 0);
 	if (q->heap)
 		free((void *)(uintptr_t)q->info.msg);
 	list_del(&q->node);
@@ -194,10 +198,13 @@ static void tell(struct dnsq *q, struct dnsq_bytes *b)
 static void tell_failure(struct dnsq *q, int ede)
 {
 	struct dnsmsg_answer a = { .rcode = DNSMSG_SERVFAIL, .ede = ede };
+	const struct sluice_query_info *asked;
+	const struct dnsmsg *m;
 	uint8_t out[DNSMSG_MADE];
 	struct dnsq_bytes b = { .p = out };
 
-	b.len = (uint32_t)dnsmsg_make(out, sizeof(out), q->info.msg, &q->m, &a);
+	dnsfollow_first(q, &asked, &m);
+	b.len = (uint32_t)dnsmsg_make(out, sizeof(out), asked->msg, m, &a);
 	tell(q, &b);
 }
 
@@ -212,6 +219,16 @@ static void plugin_failed(struct dnsq *q, const char *what, int err)
 	chain_failed(q->holder, what, err);
 }
 
+static int reply_of(struct dnsq *q, struct instance *in)
+{
+	uint64_t t = chain_enter(in);
+	int v = in->plugin->dns.reply(in->self, &q->pub, q->reply.p,
+				      q->reply.len);
+
+	chain_leave(in, t, "reply");
+	return v;
+}
+
 /* q->next is the answer: past the plugins before its author, in reverse. */
 static void walk_back(struct dnsq *q)
 {
@@ -219,27 +236,32 @@ static void walk_back(struct dnsq *q)
 	struct instance *author = q->holder;
 
 	q->state = DNSQ_BACK;
-	bytes_set(q, &q->reply, q->next.p, q->next.len);
+	dnsq_bytes_set(q, &q->reply, q->next.p, q->next.len);
 	q->next.p = NULL;
-	for (uint32_t at = q->at; at-- > 0;) {
-		struct instance *in = chain_at(q, at);
-		uint64_t t = chain_enter(in);
-		int v = in->plugin->dns.reply(in->self, &q->pub, q->reply.p,
-					      q->reply.len);
+	for (uint32_t at = q->at;; at--) {
+		struct instance *in;
+		int v;
 
-		chain_leave(in, t, "reply");
+		if (dnsfollow_end(q, at ? at - 1 : 0, &q->reply)) {
+			fail(q, DNSMSG_EDE_NONE);
+			return;
+		}
+		if (!at)
+			break;
+		in = chain_at(q, at - 1);
+		v = reply_of(q, in);
 		if (v == SLUICE_TAKE && q->next.p) {
-			bytes_set(q, &q->reply, q->next.p, q->next.len);
+			dnsq_bytes_set(q, &q->reply, q->next.p, q->next.len);
 			q->next.p = NULL;
 			author = in;
 			continue;
 		}
-		bytes_set(q, &q->next, NULL, 0);
+		dnsq_bytes_set(q, &q->next, NULL, 0);
 		if (v == SLUICE_PASS)
 			continue;
 		q->holder = in;
 		if (v == SLUICE_DROP) {
-			bytes_set(q, &q->reply, NULL, 0);
+			dnsq_bytes_set(q, &q->reply, NULL, 0);
 			break;
 		}
 		plugin_failed(q, "reply", v < 0 ? v : -EINVAL);
@@ -261,7 +283,7 @@ static bool verdict(struct dnsq *q, const char *what, int v)
 		walk_back(q);
 		return false;
 	}
-	bytes_set(q, &q->next, NULL, 0);
+	dnsq_bytes_set(q, &q->next, NULL, 0);
 	if (v == SLUICE_PASS)
 		return true;
 	if (v == SLUICE_DROP) {
@@ -398,6 +420,7 @@ static struct dnsq *dnsq_new(struct dns *d, const struct sluice_query_info *i,
 	q->pub.api = &dnsq_api;
 	q->dns = d;
 	q->m = *m;
+	q->asked = q->info.name;
 	q->conn = conn;
 	q->info.size = sizeof(q->info);
 	q->info.qtype = m->qtype;

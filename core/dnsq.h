@@ -4,6 +4,7 @@
  *	dns.c		the door for UDP, the table, the limits
  *	dnsq.c		a query: down the chain, waiting, back up
  *	dnsapi.c	what plugins may do with one
+ *	dnsfollow.c	a query under another name
  *	dnsask.c	asking a server ourselves
  *	dnstcp.c	the door for TCP
  */
@@ -19,6 +20,7 @@
 #include "tcp.h"
 
 struct dns_ask;
+struct dns_follow;
 struct dns_conn;
 
 enum dnsq_state {
@@ -52,11 +54,13 @@ struct dnsq {
 	int verdict;
 	struct dnsmsg m;
 	struct sluice_query_info info;
-	struct dnsq_bytes reply;  /* what goes to the app, as of now */
-	struct dnsq_bytes next;   /* what a plugin just answered */
-	uint8_t in[544];          /* message and name, if they fit */
-	uint8_t out[DNSMSG_EDNS]; /* reply or next, if it fits */
-	char reason[160];         /* of a plugin, for observers */
+	const char *asked;           /* the name that the app asked for */
+	struct dns_follow *followed; /* info is another question */
+	struct dnsq_bytes reply;     /* what goes to the app, as of now */
+	struct dnsq_bytes next;      /* what a plugin just answered */
+	uint8_t in[544];             /* message and name, if they fit */
+	uint8_t out[DNSMSG_EDNS];    /* reply or next, if it fits */
+	char reason[160];            /* of a plugin, for observers */
 };
 
 struct dns {
@@ -110,6 +114,22 @@ void dnsq_answered(struct dnsq *q);
 void dnsq_failed(struct dnsq *q, int ede);
 void dnsq_orphan(struct dnsq *q);
 void dnsq_free(struct dnsq *q);
+
+/* b is p from now on; what it was is freed. */
+void dnsq_bytes_set(struct dnsq *q, struct dnsq_bytes *b, uint8_t *p,
+		    size_t len);
+
+/* dnsfollow.c: go on with the name that these records lead to.  0, -EINVAL,
+ * -ELOOP, -ENOMEM. */
+int dnsfollow_start(struct dnsq *q, const struct dnsmsg_chain *c);
+/* Undo what the plugins at this place and after it did, and put their records
+ * into the reply.  0, -EBADMSG, -ENOMEM. */
+int dnsfollow_end(struct dnsq *q, uint32_t at, struct dnsq_bytes *reply);
+void dnsfollow_free(struct dnsq *q);
+/* The question as the app asked it. */
+void dnsfollow_first(const struct dnsq *q,
+		     const struct sluice_query_info **info,
+		     const struct dnsmsg **m);
 
 void dnsask_init(struct dns *d);
 /* dnsask.c: ask a server (NULL: the one the app asked) over what the query

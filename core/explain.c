@@ -24,7 +24,18 @@
 #include "util.h"
 
 #define RULE_TEXT     512
+#define FOLLOW_MAX    8 /* as in the gateway */
 #define EXPLAIN_USAGE 2 /* as main.c says it */
+
+/* The question before a plugin went on with another name. */
+struct followed {
+	struct sluice_query_info info;
+	struct dnsmsg m;
+	struct dnsmsg_chain chain;
+	uint8_t records[DNSMSG_CHAIN];
+	uint8_t msg[DNSMSG_AIMED]; /* the new one */
+	char name[DNSMSG_TEXT];
+};
 
 struct explain {
 	struct sluice_query pub; /* first: what plugins hold */
@@ -37,6 +48,8 @@ struct explain {
 	uint8_t query[DNSMSG_HEADER + DNSMSG_WIRE + 15];
 	uint8_t answer[DNSMSG_MAX];
 	size_t answer_len;
+	struct followed followed[FOLLOW_MAX];
+	int follows;
 	/* of the plugin at work */
 	struct sluice_reason why;
 	char list[1024], detail[RULE_TEXT], rule[RULE_TEXT];
@@ -64,13 +77,13 @@ static int api_answer(struct sluice_query *q, const void *msg, size_t len)
 		return -EBADMSG;
 	memmove(x->answer, msg, m.len);
 	x->answer_len = m.len;
-	return m.question ? dnsmsg_adopt(x->answer, &m, x->query, &x->m) : 0;
+	return m.question ? dnsmsg_adopt(x->answer, &m, x->info.msg, &x->m) : 0;
 }
 
 static int make(struct explain *x, const struct dnsmsg_answer *a)
 {
-	x->answer_len =
-		dnsmsg_make(x->answer, sizeof(x->answer), x->query, &x->m, a);
+	x->answer_len = dnsmsg_make(x->answer, sizeof(x->answer), x->info.msg,
+				    &x->m, a);
 	return x->answer_len ? 0 : -EMSGSIZE;
 }
 
@@ -122,6 +135,48 @@ static void api_reason(struct sluice_query *q, const struct sluice_reason *r)
 		 r->detail ? r->detail : "");
 }
 
+static int api_follow(struct sluice_query *q, const uint8_t *records,
+		      uint32_t len, uint16_t n)
+{
+	struct explain *x = explain_of(q);
+	struct dnsmsg_chain c = { records, len, n };
+	struct followed *f = &x->followed[x->follows];
+	int aimed;
+
+	if (x->follows == FOLLOW_MAX)
+		return -ELOOP;
+	aimed = dnsmsg_aim(f->msg, x->info.msg, &x->m, &c);
+	if (aimed < 0 ||
+	    dnsmsg_name(f->msg, (size_t)aimed, DNSMSG_HEADER, f->name) < 0)
+		return -EINVAL;
+	memcpy(f->records, records, len);
+	f->chain = (struct dnsmsg_chain){ f->records, len, n };
+	f->info = x->info;
+	f->m = x->m;
+	x->info.msg = f->msg;
+	x->info.msg_len = (uint32_t)aimed;
+	x->info.name = f->name;
+	dnsmsg_parse(&x->m, f->msg, (size_t)aimed);
+	x->follows++;
+	return 0;
+}
+
+/* The answer to the question as it was at first. */
+static void join(struct explain *x)
+{
+	uint8_t all[DNSMSG_MAX];
+	struct dnsmsg r;
+
+	while (x->follows) {
+		struct followed *f = &x->followed[--x->follows];
+
+		dnsmsg_parse(&r, x->answer, x->answer_len);
+		x->answer_len = dnsmsg_join(all, sizeof(all), f->info.msg,
+					    &f->m, &f->chain, x->answer, &r);
+		memcpy(x->answer, all, x->answer_len);
+	}
+}
+
 static const struct sluice_query_api explain_api = {
 	.size = sizeof(explain_api),
 	.info = api_info,
@@ -132,6 +187,7 @@ static const struct sluice_query_api explain_api = {
 	.resolve = api_resolve,
 	.respond = api_respond,
 	.reason = api_reason,
+	.follow = api_follow,
 };
 
 /* ----------------------------------------------------------------- reason */
@@ -206,12 +262,17 @@ static const char *verdict_text(int v)
 	}
 }
 
-static void print_step_json(struct explain *x, const struct instance *in, int v)
+static void print_step_json(struct explain *x, const struct instance *in, int v,
+			    int follows)
 {
 	printf("%s\n    {\"instance\": ", x->steps++ ? "," : "");
 	json_string(stdout, in->name);
 	printf(", \"verdict\": ");
 	json_string(stdout, verdict_text(v));
+	if (x->follows > follows) {
+		printf(", \"follows\": ");
+		json_string(stdout, x->info.name);
+	}
 	if (x->why.what) {
 		printf(", \"reason\": ");
 		json_string(stdout, x->why.what);
@@ -232,11 +293,13 @@ static void print_step_json(struct explain *x, const struct instance *in, int v)
 	printf("}");
 }
 
-static void print_step(struct explain *x, const struct instance *in, int v)
+/* follows: how many times another name was followed before that step. */
+static void print_step(struct explain *x, const struct instance *in, int v,
+		       int follows)
 {
 	find_rule(x, in);
 	if (x->json) {
-		print_step_json(x, in, v);
+		print_step_json(x, in, v, follows);
 		return;
 	}
 	printf("%s: %s", in->name, verdict_text(v));
@@ -250,6 +313,8 @@ static void print_step(struct explain *x, const struct instance *in, int v)
 		printf(": %s", x->rule);
 	if (*x->detail)
 		printf(" (%s)", x->detail);
+	if (x->follows > follows)
+		printf(", and goes on with %s", x->info.name);
 	printf("\n");
 }
 
@@ -401,13 +466,14 @@ static int walk(struct explain *x)
 
 	for (; *at && v == SLUICE_PASS; at++) {
 		const struct sluice_dns_ops *ops = &(*at)->plugin->dns;
+		int follows = x->follows;
 
 		memset(&x->why, 0, sizeof(x->why));
 		*x->list = *x->detail = '\0';
 		v = SLUICE_LATER;
 		if (ops->flags & SLUICE_DNS_OFFLINE)
 			v = ops->query((*at)->self, &x->pub);
-		print_step(x, *at, v);
+		print_step(x, *at, v, follows);
 	}
 	return v;
 }
@@ -430,6 +496,8 @@ static void explain(struct explain *x)
 	}
 	v = walk(x);
 	printf(x->json ? "\n  ]" : "");
+	if (v == SLUICE_TAKE && x->answer_len)
+		join(x);
 	if (v == SLUICE_TAKE && x->answer_len)
 		print_answer(x);
 	else if (v == SLUICE_PASS && !x->json)

@@ -29,6 +29,8 @@ core_libcore_la_SOURCES = \
 	core/dns.h \
 	core/dnsapi.c \
 	core/dnsask.c \
+	core/dnsfollow.c \
+	core/dnsjoin.c \
 	core/dnsmsg.c \
 	core/dnsmsg.h \
 	core/dnsq.c \

@@ -21,6 +21,7 @@ UNIT_TESTS = \
 	tests/unit/test_dgram \
 	tests/unit/test_dial \
 	tests/unit/test_dns \
+	tests/unit/test_dnsjoin \
 	tests/unit/test_dnsmsg \
 	tests/unit/test_filter_image \
 	tests/unit/test_filter_rule \

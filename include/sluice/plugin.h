@@ -91,12 +91,13 @@ extern "C" {
  * ABI log, newest first.  Additions raise the minor; anything an old binary
  * could notice raises the major.  While the major is 0 nothing is promised
  * from one minor to the next; the promise begins with 1.0.
+ *   0.3  query: follow
  *   0.2  query: respond, reason; core: counters; dns_event: reason; dns_ops:
  *        SLUICE_DNS_OFFLINE; reload with the options as they were
  *   0.1  flow (tcp, udp), dns, protect, observe
  */
 #define SLUICE_ABI_MAJOR 0
-#define SLUICE_ABI_MINOR 2
+#define SLUICE_ABI_MINOR 3
 #define SLUICE_ABI       ((uint32_t)SLUICE_ABI_MAJOR << 16 | SLUICE_ABI_MINOR)
 #define SLUICE_MAGIC     0x53494c55u
 
@@ -483,6 +484,15 @@ struct sluice_query_api {
 	/* [loop] in query() and reply(): keep this as the reason; the last
 	 * one counts */
 	void (*reason)(struct sluice_query *, const struct sluice_reason *);
+	/* [loop] in query(), followed by PASS: the app is to get these n
+	 * records (whole, names uncompressed, 4096 bytes at most), of which
+	 * the last is a CNAME, and the answer for the name it leads to.  The
+	 * plugins after this one are asked about that name, info() says so;
+	 * reply() of this one and those before sees the question as it was
+	 * and the answer with the records.  0; -EINVAL: not in query(), or
+	 * no such records; -ELOOP: the ninth time; -ENOMEM */
+	int (*follow)(struct sluice_query *, const uint8_t *records,
+		      uint32_t len, uint16_t n);
 };
 
 #define SLUICE_DNS_OFFLINE \
@@ -832,6 +842,11 @@ static inline void sluice_reason(struct sluice_query *q,
 				 const struct sluice_reason *r)
 {
 	q->api->reason(q, r);
+}
+static inline int sluice_follow(struct sluice_query *q, const uint8_t *records,
+				uint32_t len, uint16_t n)
+{
+	return q->api->follow(q, records, len, n);
 }
 
 static inline const struct sluice_socket_info *

@@ -19,6 +19,7 @@
 #include "filter.h"
 
 #define TYPE_CNAME 5
+#define TYPE_ANY   255
 #define CHASE_MAX  8 /* CNAMEs of local records, one after the other */
 #define DATA_ROOM  3072u
 
@@ -115,8 +116,8 @@ static bool text_of(const uint8_t *wire, uint32_t len, char out[NAME_HOST])
 }
 
 /* The records of m; a CNAME among them is followed as far as local records
- * go. */
-static void gather(struct filter *f, const struct match *m, const char *owner,
+ * go.  True: it leads on, to a name of others. */
+static bool gather(struct filter *f, const struct match *m, const char *owner,
 		   uint16_t type, struct records *out)
 {
 	char name[NAME_TEXT], target[NAME_HOST];
@@ -133,20 +134,22 @@ static void gather(struct filter *f, const struct match *m, const char *owner,
 		while (image_data(&f->image, &now, type, &at, &got, &data,
 				  &len)) {
 			if (!put_record(out, name, got, ttl_of(f), data, len))
-				return;
-			if (got == TYPE_CNAME && type != TYPE_CNAME)
+				return false;
+			if (got == TYPE_CNAME && type != TYPE_CNAME &&
+			    type != TYPE_ANY)
 				more = text_of(data, len, target);
 		}
 		if (!more)
-			return;
+			return false;
 		memset(&now, 0, sizeof(now));
 		if (!name_split(&n, target))
-			return;
+			return false;
 		image_match(&f->image, &n, type, &now);
 		if (now.answer != ANSWER_DATA)
-			return;
+			return true;
 		strcpy(name, target);
 	}
+	return false;
 }
 
 static int answer_data(struct filter *f, struct sluice_query *q,
@@ -155,7 +158,10 @@ static int answer_data(struct filter *f, struct sluice_query *q,
 	const struct sluice_query_info *i = sluice_query_info(q);
 	struct records records = { .n = 0 };
 
-	gather(f, m, i->name, i->qtype, &records);
+	/* In reply() it is too late to ask for another name. */
+	if (gather(f, m, i->name, i->qtype, &records) &&
+	    !sluice_follow(q, records.bytes, records.len, records.n))
+		return SLUICE_PASS;
 	r->records = records.bytes;
 	r->records_len = records.len;
 	r->records_n = records.n;

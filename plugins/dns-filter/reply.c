@@ -6,7 +6,8 @@
  * a name of the outside has no business with.  The whole answer is then
  * replaced: half of it would be of no use.
  *
- * Who allowed the name asked for meant what it leads to as well.
+ * Who allowed the name asked for, or gave it a CNAME, meant what it leads to as
+ * well.
  */
 #include <stdio.h>
 #include <string.h>
@@ -214,7 +215,7 @@ int filter_reply(void *self, struct sluice_query *q, const uint8_t *msg,
 		return SLUICE_PASS;
 	c.f->counts.answers++;
 	image_match(&c.f->image, &asked, i->qtype, &m);
-	allowed = rank_allows(m.rank);
+	allowed = rank_allows(m.rank) || (m.rank && m.answer == ANSWER_DATA);
 	c.may_be_private = is_rebind_name(c.f, &asked);
 	while (message_next(&c.m)) {
 		if (allowed && c.m.type != TYPE_SVCB && c.m.type != TYPE_HTTPS)

@@ -59,11 +59,17 @@ blocked()
 	same "a local record" "$(short @$SELF www.lan)" \
 		$'nas.lan.\n10.9.8.7'
 	same "and its way back" "$(short @$SELF -x 10.9.8.7)" nas.lan.
+	same "a CNAME to a name of others" "$(short @$SELF x.lan)" \
+		$'far.example.\n192.0.2.1'
+	same "also by TCP, twice" \
+		"$(short +tcp @$SELF x.lan A x.lan A)" \
+		$'far.example.\n192.0.2.1\nfar.example.\n192.0.2.1'
 }
 
 CASE=block
 if sluice_start "${filter[@]}" dns-filter.block="$block" \
-	dns-filter.record="nas.lan=10.9.8.7 www.lan=nas.lan"; then
+	dns-filter.record="nas.lan=10.9.8.7 www.lan=nas.lan x.lan=far.example"
+then
 	each_family blocked
 	check "what is blocked is counted" counted dns-filter.blocked 1
 	sluice_stop

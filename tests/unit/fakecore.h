@@ -163,6 +163,8 @@ struct fake_query {
 	struct sluice_response response; /* of respond(); text and records */
 	char text[65];                   /* are copied here */
 	uint8_t records[4096];
+	size_t followed_len; /* of these, with follow() */
+	uint16_t followed_n;
 	bool responded;
 	char reason[256]; /* "what list:line detail" */
 	struct sluice_addr forwarded;

@@ -105,6 +105,20 @@ static void query_reason(struct sluice_query *p, const struct sluice_reason *r)
 		 r->list ? r->list : "-", r->line, r->detail ? r->detail : "-");
 }
 
+static int query_follow(struct sluice_query *p, const uint8_t *records,
+			uint32_t len, uint16_t n)
+{
+	struct fake_query *q = query_of(p);
+
+	CU_ASSERT_FATAL(len <= sizeof(q->records));
+	if (q->verdict != -1)
+		return -EINVAL;
+	memcpy(q->records, records, len);
+	q->followed_len = len;
+	q->followed_n = n;
+	return 0;
+}
+
 static const struct sluice_query_api query_api = {
 	.size = sizeof(query_api),
 	.info = query_info,
@@ -115,6 +129,7 @@ static const struct sluice_query_api query_api = {
 	.resolve = query_resolve,
 	.respond = query_respond,
 	.reason = query_reason,
+	.follow = query_follow,
 };
 
 /* The question as a message: a header, the name, type and class. */

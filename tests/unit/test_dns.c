@@ -468,6 +468,120 @@ static void an_answer_is_replaced_or_dropped_on_its_way_back(void)
 	world_end(w);
 }
 
+static const uint8_t to_cdn[] = "\3one\4test\0\0\5\0\1\0\0\0\x3c\0\x0a"
+				"\3cdn\4test\0";
+
+/* one.test is cdn.test. */
+static int follow(struct sluice_query *q)
+{
+	const struct sluice_query_info *i = sluice_query_info(q);
+
+	CU_ASSERT_EQUAL(sluice_follow(q, to_cdn, sizeof(to_cdn) - 2, 1),
+			-EINVAL);
+	CU_ASSERT_EQUAL(sluice_follow(q, to_cdn, 0, 0), -EINVAL);
+	CU_ASSERT_EQUAL(sluice_follow(q, to_cdn, sizeof(to_cdn) - 1, 1), 0);
+	CU_ASSERT_STRING_EQUAL(i->name, "cdn.test");
+	CU_ASSERT_EQUAL(i->msg_len, DNSMSG_HEADER + 10 + 4);
+	return SLUICE_PASS;
+}
+
+static int follow_forever(struct sluice_query *q)
+{
+	for (int i = 0; i < 8; i++)
+		CU_ASSERT_EQUAL(sluice_follow(q, to_cdn, sizeof(to_cdn) - 1, 1),
+				0);
+	CU_ASSERT_EQUAL(sluice_follow(q, to_cdn, sizeof(to_cdn) - 1, 1),
+			-ELOOP);
+	return SLUICE_PASS;
+}
+
+static int hold_cdn(struct sluice_query *q)
+{
+	CU_ASSERT_STRING_EQUAL(sluice_query_info(q)->name, "cdn.test");
+	CU_ASSERT_EQUAL(sluice_follow(q, to_cdn, sizeof(to_cdn) - 1, 1), 0);
+	hold(q);
+	return SLUICE_LATER;
+}
+
+static int look_at_both(struct sluice_query *q, const uint8_t *msg, size_t len)
+{
+	struct dnsmsg m;
+
+	CU_ASSERT_STRING_EQUAL(sluice_query_info(q)->name, "one.test");
+	CU_ASSERT_EQUAL(dnsmsg_parse(&m, msg, len), 0);
+	CU_ASSERT_EQUAL(m.count[1], 2);
+	CU_ASSERT_EQUAL(sluice_follow(q, to_cdn, sizeof(to_cdn) - 1, 1),
+			-EINVAL);
+	return SLUICE_PASS;
+}
+
+static void a_query_goes_on_under_another_name(void)
+{
+	struct world *w = new_world(BOTH);
+	char text[DNSMSG_TEXT];
+	struct packet p;
+	struct dnsmsg m;
+
+	first_query = follow;
+	first_reply = look_at_both;
+	second_query = take;
+	ask(w, 1, "one.test");
+	is_answer(w, 0, 1, "one.test", 0);
+	m = came(w, 0, &p);
+	CU_ASSERT_EQUAL(m.count[1], 2);
+	CU_ASSERT_EQUAL(memcmp(p.data + 12 + m.question, to_cdn,
+			       sizeof(to_cdn) - 1),
+			0);
+	CU_ASSERT_TRUE(dnsmsg_name(p.data, p.data_len,
+				   12 + m.question + sizeof(to_cdn) - 1,
+				   text) > 0);
+	CU_ASSERT_STRING_EQUAL(text, "cdn.test");
+	CU_ASSERT_STRING_EQUAL(calls, "12a");
+	CU_ASSERT_STRING_EQUAL(seen.info->name, "one.test");
+	world_end(w);
+}
+
+static void circles_of_names_have_an_end(void)
+{
+	struct world *w = new_world(BOTH);
+	struct packet p;
+
+	first_query = follow_forever;
+	second_query = take;
+	ask(w, 1, "one.test");
+	is_answer(w, 0, 1, "one.test", 0);
+	CU_ASSERT_EQUAL(came(w, 0, &p).count[1], 9);
+	world_end(w);
+}
+
+static void who_followed_a_name_is_told_of_failures(void)
+{
+	struct world *w = new_world(BOTH "[dns]\ntimeout = 100ms\n");
+
+	first_query = follow;
+	second_query = hold_cdn;
+	ask(w, 1, "one.test");
+	ask(w, 1, "one.test"); /* the same one */
+	CU_ASSERT_EQUAL_FATAL(held_n, 1);
+	CU_ASSERT_TRUE(world_wait(w, 1));
+	is_answer(w, 0, 1, "one.test", DNSMSG_SERVFAIL);
+	CU_ASSERT_EQUAL(seen_n, 1);
+	sluice_query_resolve(held[0], SLUICE_PASS);
+	world_turns(w, 2);
+	ask(w, 2, "one.test");
+	CU_ASSERT_EQUAL_FATAL(held_n, 2);
+	take(held[1]);
+	sluice_query_resolve(held[1], SLUICE_TAKE);
+	world_turns(w, 2);
+	CU_ASSERT_EQUAL_FATAL(w->down_n, 2);
+	is_answer(w, 1, 2, "one.test", 0);
+	ask(w, 3, "one.test");
+	sluice_query_resolve(held[2], SLUICE_DROP);
+	world_turns(w, 2);
+	CU_ASSERT_EQUAL(w->down_n, 2);
+	world_end(w);
+}
+
 /* ANCOUNT records of 100 bytes. */
 static int take_large(struct sluice_query *q)
 {
@@ -879,6 +993,9 @@ static const struct unit_test tests[] = {
 	UNIT(a_thread_may_be_late),
 	UNIT(held_and_passed_on),
 	UNIT(an_answer_is_replaced_or_dropped_on_its_way_back),
+	UNIT(a_query_goes_on_under_another_name),
+	UNIT(circles_of_names_have_an_end),
+	UNIT(who_followed_a_name_is_told_of_failures),
 	UNIT(a_large_answer_is_cut_to_what_the_app_takes),
 	UNIT(a_plugin_that_fails_blocks_or_is_passed),
 	UNIT(what_is_no_question_is_refused_or_dropped),

@@ -213,6 +213,31 @@ static void local_records_answer(void)
 	fake_end(k);
 }
 
+static void a_name_of_others_is_asked_of_the_rest(void)
+{
+	static const uint8_t chain[] = "\1a\3lan\0\0\5\0\1\0\0\0\x3c\0\7"
+				       "\1b\3lan\0"
+				       "\1b\3lan\0\0\5\0\1\0\0\0\x3c\0\5"
+				       "\3far\0";
+	struct fake *k = filter_with("||far^\n",
+				     "tld-rules = yes\nblock-type = HTTPS\n"
+				     "record = a.lan=b.lan b.lan=far\n");
+	struct fake_query q;
+
+	CU_ASSERT_EQUAL(ask(k, &q, "a.lan", A), SLUICE_PASS);
+	CU_ASSERT_EQUAL(q.followed_n, 2);
+	CU_ASSERT_EQUAL_FATAL(q.followed_len, sizeof(chain) - 1);
+	CU_ASSERT_EQUAL(memcmp(q.records, chain, sizeof(chain) - 1), 0);
+	CU_ASSERT_EQUAL(ask(k, &q, "a.lan", CNAME), SLUICE_TAKE);
+	CU_ASSERT_EQUAL(q.response.records_n, 1);
+	CU_ASSERT_EQUAL(ask(k, &q, "a.lan", ANY), SLUICE_TAKE);
+	CU_ASSERT_EQUAL(q.response.records_n, 1);
+	CU_ASSERT_EQUAL(ask(k, &q, "a.lan", HTTPS), SLUICE_TAKE);
+	CU_ASSERT_EQUAL(q.response.records_n, 0);
+	CU_ASSERT_EQUAL(q.response.ede, 17);
+	fake_end(k);
+}
+
 static void records_that_point_in_circles_end(void)
 {
 	struct fake *k = filter_with("", "record = a.lan=b.lan b.lan=a.lan\n");
@@ -562,6 +587,7 @@ static const struct unit_test tests[] = {
 	UNIT(types_are_answered_as_if_there_were_none),
 	UNIT(an_instance_is_for_its_sources),
 	UNIT(local_records_answer),
+	UNIT(a_name_of_others_is_asked_of_the_rest),
 	UNIT(records_that_point_in_circles_end),
 	UNIT(a_target_that_is_blocked_blocks_the_answer),
 	UNIT(addresses_in_answers_are_looked_at),
