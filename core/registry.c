@@ -176,9 +176,10 @@ static void no_such(const char *name, const char *where, char *text, size_t len)
 	names_of_files(&all);
 	all.v[all.n] = NULL;
 	near = conf_nearest(name, (const char *const *)all.v);
-	snprintf(text, len, "there is no plugin '%s' (%s)%s%s%s", name, where,
-		 near ? "; did you mean " : "", near ? near : "",
-		 near ? "?" : "");
+	snprintf(text, len, "there is no plugin '%s' (%s); %s%s%s", name, where,
+		 near ? "did you mean " :
+			"\"sluice plugins\" lists what there is",
+		 near ? near : "", near ? "?" : "");
 	names_fini(&all);
 }
 

@@ -224,6 +224,7 @@ static void a_missing_plugin_is_named_with_a_near_one(void)
 
 	CU_ASSERT_PTR_NULL(registry_get(&r, "no-such", text, sizeof(text)));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "there is no plugin 'no-such' ("));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"sluice plugins\" lists"));
 	CU_ASSERT_PTR_NULL(registry_get(&r, "tcp-foward", text, sizeof(text)));
 	CU_ASSERT_PTR_NOT_NULL(strstr(text, "did you mean tcp-forward?"));
 }
