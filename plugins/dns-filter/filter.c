@@ -11,7 +11,6 @@
 
 #include <string.h>
 
-#define CLASS_IN  1
 #define TYPE_A    1
 #define TYPE_AAAA 28
 
@@ -94,7 +93,7 @@ int filter_query(void *self, struct sluice_query *q)
 	struct name n;
 	int v;
 
-	if (i->qclass != CLASS_IN || !filter_is_ours(f, &i->app))
+	if (!filter_is_class(i->qclass) || !filter_is_ours(f, &i->app))
 		return SLUICE_PASS;
 	f->counts.queries++;
 	if (name_split(&n, i->name)) {

@@ -74,6 +74,11 @@ struct filter {
 	char fresh_text[256];
 };
 
+/* Is it about the internet's names?  A question for all classes is, too. */
+static inline bool filter_is_class(uint16_t qclass)
+{
+	return qclass == 1 || qclass == 255;
+}
 /* Is it from one of our sources? */
 bool filter_is_ours(const struct filter *f, const struct sluice_addr *app);
 bool filter_has_prefix(const struct prefix *v, size_t n,

@@ -30,6 +30,7 @@ struct check {
 	struct filter *f;
 	struct sluice_query *q;
 	struct message m;
+	bool allowed; /* by a rule: not looked into */
 	bool may_be_private;
 	bool strip; /* there is something to take out */
 	char found[NAME_TEXT];
@@ -47,16 +48,32 @@ static bool is_private4(const uint8_t *ip)
 	       (ip[0] == 100 && (ip[1] & 0xc0) == 64); /* RFC 6598 */
 }
 
+/* The address of IPv4 that one of IPv6 leads to, or NULL. */
+static const uint8_t *inside_of(const uint8_t *ip)
+{
+	static const struct {
+		uint8_t bytes[12], n, at;
+	} forms[] = {
+		{ { 0 }, 12, 12 },                        /* compatible */
+		{ { [10] = 0xff, [11] = 0xff }, 12, 12 }, /* mapped */
+		{ { 0, 0x64, 0xff, 0x9b }, 12, 12 },      /* RFC 6052 */
+		{ { 0, 0x64, 0xff, 0x9b, 0, 1 }, 6, 12 }, /* RFC 8215 */
+		{ { 0x20, 0x02 }, 2, 2 },                 /* 6to4 */
+	};
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
+		if (!memcmp(ip, forms[i].bytes, forms[i].n))
+			return ip + forms[i].at;
+	return NULL;
+}
+
 static bool is_private6(const uint8_t *ip)
 {
-	static const uint8_t none[16];
-	static const uint8_t nat64[12] = { 0, 0x64, 0xff, 0x9b };
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	const uint8_t *four = inside_of(ip);
 
-	if (!memcmp(ip, nat64, 12) || !memcmp(ip, mapped, 12))
-		return is_private4(ip + 12);
-	return (ip[0] & 0xfe) == 0xfc || (ip[0] == 0xfe && ip[1] >= 0x80) ||
-	       (!memcmp(ip, none, 15) && ip[15] <= 1);
+	if (four)
+		return is_private4(four); /* :: and ::1 too */
+	return (ip[0] & 0xfe) == 0xfc || (ip[0] == 0xfe && ip[1] >= 0x80);
 }
 
 static void addr_text(const uint8_t *ip, int family, char *out, size_t len)
@@ -77,12 +94,14 @@ static bool check_address(struct check *c, const uint8_t *ip, int family)
 	struct match m = { .rank = RANK_NONE };
 	struct filter *f = c->f;
 
+	if (c->allowed)
+		return false;
 	image_match_addr(&f->image, ip, family, false, &m);
 	if (m.rank && !rank_allows(m.rank)) {
 		f->counts.addresses++;
 		addr_text(ip, family, c->found, sizeof(c->found));
 		c->verdict = answer_match(f, c->q, &m, c->found);
-		return true;
+		return c->verdict != SLUICE_PASS;
 	}
 	if (m.rank || !f->options->rebind || c->may_be_private ||
 	    !(family == 4 ? is_private4(ip) : is_private6(ip)))
@@ -101,9 +120,8 @@ static bool check_name(struct check *c, size_t at, size_t *end)
 	struct match m = { .rank = RANK_NONE };
 	struct name n;
 
-	if (!message_name(c->m.p, c->m.len, at, c->found, end))
-		return false;
-	if (!name_split(&n, c->found))
+	if (c->allowed || !message_name(c->m.p, c->m.len, at, c->found, end) ||
+	    !name_split(&n, c->found))
 		return false;
 	image_match(&c->f->image, &n, sluice_query_info(c->q)->qtype, &m);
 	if (!m.rank || rank_allows(m.rank) || m.rank == RANK_RECORD)
@@ -208,20 +226,16 @@ int filter_reply(void *self, struct sluice_query *q, const uint8_t *msg,
 	struct match m = { .rank = RANK_NONE };
 	struct check c = { .f = self, .q = q };
 	struct name asked;
-	bool allowed;
 
-	if (i->qclass != 1 || !filter_is_ours(c.f, &i->app) ||
+	if (!filter_is_class(i->qclass) || !filter_is_ours(c.f, &i->app) ||
 	    !name_split(&asked, i->name) || !message_init(&c.m, msg, len))
 		return SLUICE_PASS;
 	c.f->counts.answers++;
 	image_match(&c.f->image, &asked, i->qtype, &m);
-	allowed = rank_allows(m.rank) || (m.rank && m.answer == ANSWER_DATA);
+	c.allowed = rank_allows(m.rank) || (m.rank && m.answer == ANSWER_DATA);
 	c.may_be_private = is_rebind_name(c.f, &asked);
-	while (message_next(&c.m)) {
-		if (allowed && c.m.type != TYPE_SVCB && c.m.type != TYPE_HTTPS)
-			continue;
-		if (check_record(&c) && !allowed)
+	while (message_next(&c.m))
+		if (check_record(&c))
 			return c.verdict;
-	}
 	return c.strip ? take_out(&c, msg, len) : SLUICE_PASS;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_plugin_dns_filter.c - questions, answers and flows before dns-filter */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -137,6 +138,21 @@ static void special_use_names_stay_here(void)
 	fake_end(k);
 	k = filter_with("", "special-use = no\n");
 	CU_ASSERT_EQUAL(ask(k, &q, "printer.local", A), SLUICE_PASS);
+	fake_end(k);
+}
+
+/* A server that is asked for all classes says what IN has. */
+static void all_classes_have_the_names_of_the_internet(void)
+{
+	struct fake *k = filter_with("ads.example\n", "");
+	struct fake_query q;
+
+	fake_query_init(&q, "ads.example", A, "10.0.0.2:4000", "10.0.0.1:53");
+	q.info.qclass = 255;
+	CU_ASSERT_EQUAL(fake_query(k, &q), SLUICE_TAKE);
+	fake_query_init(&q, "ads.example", TXT, "10.0.0.2:4000", "10.0.0.1:53");
+	q.info.qclass = 3; /* CH */
+	CU_ASSERT_EQUAL(fake_query(k, &q), SLUICE_PASS);
 	fake_end(k);
 }
 
@@ -314,6 +330,11 @@ static void a_target_that_is_blocked_blocks_the_answer(void)
 				    sizeof(hidden)),
 			SLUICE_PASS);
 	CU_ASSERT_EQUAL(fake_counter(k, "cloaked"), 2);
+	CU_ASSERT_EQUAL(answer_with(k, &q, "ok.example", HTTPS, HTTPS, svcb,
+				    sizeof(svcb)),
+			SLUICE_PASS);
+	CU_ASSERT_EQUAL(fake_counter(k, "cloaked"), 2);
+	CU_ASSERT_PTR_NULL(strstr(q.reason, "blocked"));
 	fake_end(k);
 }
 
@@ -348,6 +369,21 @@ static void names_of_outside_have_no_addresses_of_inside(void)
 					 "rebind-allow = corp.example\n");
 	uint8_t mapped[16] = { [10] = 0xff, [11] = 0xff, [12] = 10, [15] = 1 };
 	uint8_t ula[16] = { 0xfd, [15] = 1 };
+	static const struct {
+		const char *text;
+		int verdict;
+	} sixes[] = {
+		{ "::", SLUICE_TAKE },
+		{ "::1", SLUICE_TAKE },
+		{ "::192.168.1.1", SLUICE_TAKE },
+		{ "64:ff9b::10.0.0.1", SLUICE_TAKE },
+		{ "64:ff9b:1::10.0.0.1", SLUICE_TAKE },
+		{ "2002:c0a8:101::", SLUICE_TAKE },
+		{ "2002:7f00:1::1", SLUICE_TAKE },
+		{ "64:ff9b::8.8.8.8", SLUICE_PASS },
+		{ "2002:808:808::1", SLUICE_PASS },
+		{ "2001:db8::10.0.0.1", SLUICE_PASS },
+	};
 	struct fake_query q;
 
 	CU_ASSERT_EQUAL(answer_with(k, &q, "a.example", A, A, "\x0a\0\0\1", 4),
@@ -366,6 +402,12 @@ static void names_of_outside_have_no_addresses_of_inside(void)
 				    "\x08\x08\x08\x08", 4),
 			SLUICE_PASS);
 	CU_ASSERT_EQUAL(fake_counter(k, "rebound"), 4);
+	for (size_t i = 0; i < sizeof(sixes) / sizeof(*sixes); i++) {
+		CU_ASSERT_EQUAL(inet_pton(AF_INET6, sixes[i].text, ula), 1);
+		CU_ASSERT_EQUAL(answer_with(k, &q, "a.example", AAAA, AAAA, ula,
+					    16),
+				sixes[i].verdict);
+	}
 	fake_end(k);
 }
 
@@ -396,6 +438,21 @@ static void keys_and_hints_are_taken_out_one_by_one(void)
 				    sizeof(kept)),
 			SLUICE_PASS);
 	CU_ASSERT_EQUAL(fake_counter(k, "stripped"), 1);
+	fake_end(k);
+}
+
+/* Hints that are blocked are no reason to leave the ECH parameter in. */
+static void an_allowed_name_is_stripped_as_all_are(void)
+{
+	struct fake *k =
+		filter_with("@@||ok.example^\n1.2.3.0/24\n", "ech = strip\n");
+	struct fake_query q;
+
+	CU_ASSERT_EQUAL(answer_with(k, &q, "ok.example", HTTPS, HTTPS,
+				    all_params, sizeof(all_params)),
+			SLUICE_TAKE);
+	CU_ASSERT_EQUAL(fake_counter(k, "stripped"), 1);
+	CU_ASSERT_EQUAL(fake_counter(k, "addresses"), 0);
 	fake_end(k);
 }
 
@@ -584,6 +641,7 @@ static const struct unit_test tests[] = {
 	UNIT(each_answer_is_what_the_manual_says),
 	UNIT(canaries_do_not_exist_whatever_rules_say),
 	UNIT(special_use_names_stay_here),
+	UNIT(all_classes_have_the_names_of_the_internet),
 	UNIT(types_are_answered_as_if_there_were_none),
 	UNIT(an_instance_is_for_its_sources),
 	UNIT(local_records_answer),
@@ -593,6 +651,7 @@ static const struct unit_test tests[] = {
 	UNIT(addresses_in_answers_are_looked_at),
 	UNIT(names_of_outside_have_no_addresses_of_inside),
 	UNIT(keys_and_hints_are_taken_out_one_by_one),
+	UNIT(an_allowed_name_is_stripped_as_all_are),
 	UNIT(broken_answers_do_no_harm),
 	UNIT(lists_are_read_again_and_the_last_good_ones_stay),
 	UNIT(an_end_does_not_wait_for_a_reload),
