@@ -152,14 +152,14 @@ void cache_put(struct cache *c, const struct question *q,
 {
 	struct cache_entry *e = cache_find(c, q, now);
 
-	if (!ms || !c->max)
+	if (!c->max)
 		return;
 	/* A failure is no reason to forget what was known. */
 	if (e && failure && !e->failure)
 		return;
 	if (e)
 		cache_drop(c, e);
-	if (a->len > c->max / ONE_OF)
+	if (!ms || a->len > c->max / ONE_OF)
 		return;
 	e = entry_new(q, a);
 	if (!e)

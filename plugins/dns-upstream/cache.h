@@ -39,8 +39,9 @@ void cache_fini(struct cache *c);
 /* Fresh or stale (until_ms tells), or NULL. */
 struct cache_entry *cache_find(struct cache *c, const struct question *q,
 			       uint64_t now);
-/* Keep an answer for ms, instead of what was kept before.  Without memory, or
- * when it is too large, nothing is kept. */
+/* Keep an answer for ms, instead of what was kept before.  Without memory,
+ * when it is too large, or for 0 ms, nothing is kept, and what was known
+ * before is known to be wrong. */
 void cache_put(struct cache *c, const struct question *q,
 	       const struct msg_answer *a, uint64_t now, uint64_t ms,
 	       bool failure);

@@ -120,8 +120,12 @@ void reply_keep(struct ask *a, const struct msg_answer *answer, uint8_t *msg)
 		return;
 	}
 	ttl = msg_lifetime(answer->p, answer->len, &negative);
-	if (MSG_TC(msg) || (negative && !ttl))
+	if (MSG_TC(msg))
 		return;
+	if (negative && !ttl) {
+		cache_put(&up->cache, &a->question, answer, now, 0, false);
+		return;
+	}
 	if (negative) {
 		least = 0;
 		most = (uint32_t)(o->cache_negative_ttl / 1000);

@@ -73,6 +73,22 @@ static void a_failure_does_not_replace_what_was_known(void)
 	cache_fini(&c);
 }
 
+/* A TTL of 0, a "no" without SOA: news, though not to be kept. */
+static void what_may_not_be_kept_ends_what_was(void)
+{
+	struct question q = ask(1, 0);
+	struct cache c;
+
+	CU_ASSERT_EQUAL_FATAL(cache_init(&c, 65536, 100000), 0);
+	put(&c, &q, 100, 0, 5000, false);
+	put(&c, &q, 100, 6000, 0, true);
+	CU_ASSERT_PTR_NOT_NULL(cache_find(&c, &q, 6000));
+	put(&c, &q, 100, 6000, 0, false);
+	CU_ASSERT_PTR_NULL(cache_find(&c, &q, 6000));
+	CU_ASSERT_EQUAL(c.n, 0);
+	cache_fini(&c);
+}
+
 static void memory_has_a_bound_and_the_least_used_goes(void)
 {
 	struct cache c;
@@ -204,6 +220,7 @@ static void messages_may_end_anywhere(void)
 static const struct unit_test tests[] = {
 	UNIT(what_is_kept_is_found_until_it_is_too_old),
 	UNIT(a_failure_does_not_replace_what_was_known),
+	UNIT(what_may_not_be_kept_ends_what_was),
 	UNIT(memory_has_a_bound_and_the_least_used_goes),
 	UNIT(without_room_nothing_is_kept),
 	UNIT(an_answer_says_how_long_it_holds),
