@@ -17,7 +17,10 @@
 #define BODY_MAX 65535u
 #define BODY_MIN 512u
 #define HEADERS  12
-#define TYPE     "application/dns-message"
+/* Given up ones wait for the server to take them, or for the connection to
+ * end: one that takes none must not gather them. */
+#define REQUESTS_MAX 512u
+#define TYPE         "application/dns-message"
 
 struct request {
 	struct request *next, **link; /* of its connection */
@@ -31,8 +34,9 @@ struct request {
 	uint8_t query[];
 };
 
-static void request_free(struct request *r)
+static void request_free(struct secure *s, struct request *r)
 {
+	s->requests_n--;
 	*r->link = r->next;
 	if (r->next)
 		r->next->link = r->link;
@@ -131,7 +135,7 @@ static void tell(struct secure *s, struct request *r)
 		ev->refused(s->arg, id, "its answer is no DNS message", false);
 	else
 		ev->answer(s->arg, id, r->body, r->len);
-	request_free(r);
+	request_free(s, r);
 }
 
 static int on_close(nghttp2_session *http, int32_t id, uint32_t error,
@@ -251,14 +255,18 @@ static size_t headers(const struct secure_peer *p, nghttp2_nv v[HEADERS],
 
 int32_t h2_request(struct secure *s, const uint8_t *msg, size_t len)
 {
-	struct request *r = calloc(1, sizeof(*r) + len);
+	struct request *r;
 	nghttp2_data_provider body = { .read_callback = query_read };
 	char authority[300], length[12];
 	nghttp2_nv v[HEADERS];
 	size_t n;
 
+	if (s->requests_n >= REQUESTS_MAX)
+		return -EBUSY;
+	r = calloc(1, sizeof(*r) + len);
 	if (!r)
 		return -ENOMEM;
+	s->requests_n++;
 	memcpy(r->query, msg, len);
 	r->query_len = len;
 	r->link = &s->requests;
@@ -270,7 +278,7 @@ int32_t h2_request(struct secure *s, const uint8_t *msg, size_t len)
 	n = headers(&s->peer, v, authority, length, len);
 	r->id = nghttp2_submit_request(s->http, NULL, v, n, &body, r);
 	if (r->id < 0) {
-		request_free(r);
+		request_free(s, r);
 		return -EPROTO;
 	}
 	return r->id;
@@ -294,5 +302,5 @@ void h2_end(struct secure *s)
 	nghttp2_session_del(s->http);
 	s->http = NULL;
 	while (s->requests)
-		request_free(s->requests);
+		request_free(s, s->requests);
 }

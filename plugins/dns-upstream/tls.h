@@ -20,6 +20,7 @@ struct secure {
 	bool inside; /* of input(): events may be told */
 	struct nghttp2_session *http;
 	struct request *requests; /* of HTTP, under way */
+	size_t requests_n;
 };
 
 /* Plain bytes to send: 0 or -errno. */
