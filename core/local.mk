@@ -128,6 +128,7 @@ core_libstack_la_SOURCES = \
 	core/stack_out.c \
 	core/stack_out.h \
 	core/stack_port.c \
+	core/stack_resend.c \
 	core/stack_window.c
 core_libstack_la_CPPFLAGS = $(AM_CPPFLAGS) $(LWIP_CPPFLAGS)
 core_libstack_la_LIBADD = core/liblwip.la

@@ -238,7 +238,6 @@ static void do_tick(struct stack_conn *c, void *ticks)
 	if (c->pcb->persist_backoff && !stack_fin_apart(c->pcb))
 		return;
 	tcp_ticks = *(u32_t *)ticks;
-	stack_put_back(c->pcb);
 	tcp_slowtmr();
 	if (!tcp_active_pcbs || !c->pcb->unsent)
 		return;

@@ -71,10 +71,9 @@ void stack_set_ip(ip_addr_t *to, const struct sluice_addr *a);
 bool stack_fin_apart(struct tcp_pcb *pcb);
 /* cwnd is set by lwIP after accept(): open it once the call is over. */
 void stack_open_cwnd(struct tcp_pcb *pcb);
-/* After acknowledgements, before what they free is given back. */
-void stack_trim_acked(struct tcp_pcb *pcb);
-/* Before tcp_slowtmr(). */
-void stack_put_back(struct tcp_pcb *pcb);
+/* After tcp_input(), before what was acknowledged is given back; was the app's
+ * window shut before? */
+void stack_acked(struct tcp_pcb *pcb, bool was_shut);
 /* Before tcp_output(). */
 void stack_fit_window(struct stack_conn *c, struct tcp_pcb *pcb);
 

@@ -118,12 +118,13 @@ static void do_input(struct stack_conn *c, void *q)
 {
 	struct tcp_pcb *pcb = c->pcb;
 	bool owed = pcb->flags & TF_ACK_DELAY, gap = pcb->ooseq;
+	bool shut = !pcb->snd_wnd;
 
 	tcp_clear_flags(pcb, TF_ACK_DELAY);
 	tcp_input(q, &stack.netif);
 	if (stack.gone || pcb->state == TIME_WAIT)
 		return;
-	stack_trim_acked(pcb);
+	stack_acked(pcb, shut);
 	if (owed)
 		tcp_set_flags(pcb, TF_ACK_DELAY);
 	if (gap) /* RFC 5681 4.2: not put off where one is being filled */
@@ -359,62 +360,6 @@ int stack_write(struct stack_conn *c, const void *p, size_t len)
 	return w.err;
 }
 
-static u32_t seq_of(const struct tcp_seg *seg)
-{
-	return lwip_ntohl(seg->tcphdr->seqno);
-}
-
-/* lwIP keeps a segment as it is until all of it was acknowledged, and one that
- * begins before what was fits no narrow window again.  Ours are large, and what
- * they point to is given back as it is acknowledged: that part of them goes. */
-static void trim_acked(struct tcp_pcb *pcb, struct tcp_seg *seg)
-{
-	u32_t seq = seg ? seq_of(seg) : 0;
-	u16_t cut = (u16_t)(pcb->lastack - seq), part;
-	struct pbuf *p, *q;
-
-	if (!seg || (s32_t)(pcb->lastack - seq) <= 0 ||
-	    pcb->lastack - seq >= seg->len)
-		return;
-	p = seg->p;
-	pcb->snd_queuelen -= pbuf_clen(p);
-	part = (u16_t)(p->len -
-		       (p->tot_len - seg->len)); /* beside the header */
-	p->tot_len -= cut;
-	seg->len -= cut;
-	seg->tcphdr->seqno = lwip_htonl(seq + cut);
-	if (part) {
-		uint8_t *data = (uint8_t *)p->payload + p->len - part;
-
-		part = MIN(part, cut);
-		p->len -= part;
-		memmove(data, data + part,
-			(size_t)((uint8_t *)p->payload + p->len - data));
-		cut -= part;
-	}
-	while (cut) {
-		q = p->next;
-		part = MIN(q->len, cut);
-		cut -= part;
-		if (part == q->len) {
-			p->next = q->next;
-			q->next = NULL;
-			pbuf_free(q);
-			continue;
-		}
-		q->payload = (uint8_t *)q->payload + part;
-		q->len -= part;
-		q->tot_len -= part;
-	}
-	pcb->snd_queuelen += pbuf_clen(p);
-}
-
-void stack_trim_acked(struct tcp_pcb *pcb)
-{
-	trim_acked(pcb, pcb->unacked);
-	trim_acked(pcb, pcb->unsent);
-}
-
 /* lwIP puts a FIN on the last segment that waits, and leaves it on the first
  * part when it cuts that segment to the window: the app would see the end
  * before the last bytes.  So it gets a segment of its own before that. */
@@ -433,21 +378,6 @@ bool stack_fin_apart(struct tcp_pcb *pcb)
 	return false;
 }
 
-/* What a fast retransmission could not send, as the window was shut, stays
- * before what is under way; lwIP's next time-out would put it behind that. */
-void stack_put_back(struct tcp_pcb *pcb)
-{
-	struct tcp_seg **to = &pcb->unacked, *seg;
-
-	while (*to && (seg = pcb->unsent) &&
-	       (s32_t)(seq_of(seg) - seq_of(*to)) < 0) {
-		pcb->unsent = seg->next;
-		seg->next = *to;
-		*to = seg;
-		to = &seg->next;
-	}
-}
-
 /* A first segment larger than what the app takes now would wait for lwIP's
  * persist timer: cut it to fit, unless that would make it silly
  * (RFC 9293 3.8.6.2.1). */
@@ -456,9 +386,7 @@ void stack_fit_window(struct stack_conn *c, struct tcp_pcb *pcb)
 	struct tcp_seg *seg = pcb->unsent;
 	u32_t wnd = MIN(pcb->snd_wnd, pcb->cwnd);
 
-	if (!seg || seg->len <= wnd)
-		return;
-	if (pcb->unacked && seq_of(seg) != pcb->lastack)
+	if (!seg || pcb->unacked || seg->len <= wnd)
 		return;
 	if (wnd >= MIN(c->app_mss, pcb->snd_wnd_max / 2) && wnd &&
 	    stack_fin_apart(pcb))

@@ -524,12 +524,14 @@ static void lost_rest(int family, bool shut)
 		app_ack(&l.a);
 		app_turns(l.w, 2);
 	}
+	CU_ASSERT_EQUAL(send(l.server, sent + 60000, 60000, 0), 60000);
+	app_turns(l.w, 4);
 	app_wait(l.w, shut ? 5000 : 0);
 	l.a.window = 3072;
 	l.a.quiet = false;
 	app_ack(&l.a);
 	app_wait(l.w, 5000);
-	CU_ASSERT_TRUE(app_has(&l.a, sent, 60000));
+	CU_ASSERT_TRUE(app_has(&l.a, sent, 120000));
 	link_end(&l);
 }
 
