@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* flow-log.c - one line for each flow that ended
+/* flow-log.c - one line for each flow that ended, and for DNS questions
  *
  * To stderr, a file or an open descriptor, one write(2) a line.  A reader
  * that is too slow costs lines, never the gateway's time: what cannot be
  * written at once is counted and told.
+ *
+ * Names that were asked for say more about people than addresses do, so lines
+ * about them are written only where they are wanted.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,15 +26,18 @@
 /* A name has up to 253 bytes, each as \DDD at most, and JSON doubles the
  * backslash. */
 #define NAME_MAX_TEXT 1300
-#define LINE_MAX_TEXT (NAME_MAX_TEXT + 500)
+#define WHY_MAX_TEXT  400 /* the core keeps 160 bytes of a reason */
+#define LINE_MAX_TEXT (NAME_MAX_TEXT + WHY_MAX_TEXT + 500)
 #define ADDR_MAX_TEXT (INET6_ADDRSTRLEN + 8)
 
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_TABLE };
+enum dns { DNS_NO, DNS_RULES, DNS_YES };
 
 struct options {
 	const char *file;
 	int64_t fd;
 	int64_t format;
+	int64_t dns, dns_app, dns_rate;
 };
 
 struct flowlog {
@@ -40,6 +46,10 @@ struct flowlog {
 	int fd;
 	uint8_t regular; /* never blocks for long */
 	uint64_t lost;
+	const struct options *options;
+	uint64_t second;   /* of the clock, which these are about */
+	int64_t dns_lines; /* written in it */
+	uint64_t dns_lost; /* left out since the last one that was not */
 };
 
 struct line {
@@ -110,18 +120,24 @@ static const char *addr_name(const struct sluice_addr *a,
 }
 
 /* Names come from the net: nothing but printable ASCII gets into a line. */
-static const char *name_text(const char *name, int json,
-			     char buf[static NAME_MAX_TEXT])
+static const char *printable(const char *text, int json, char first, char *buf,
+			     size_t size)
 {
 	size_t n = 0;
 
-	for (; name && *name && n < NAME_MAX_TEXT - 3; name++) {
-		if (json && (*name == '"' || *name == '\\'))
+	for (; text && *text && n < size - 3; text++) {
+		if (json && (*text == '"' || *text == '\\'))
 			buf[n++] = '\\';
-		buf[n++] = *name > ' ' && *name <= '~' ? *name : '?';
+		buf[n++] = *text >= first && *text <= '~' ? *text : '?';
 	}
 	buf[n] = '\0';
 	return buf;
+}
+
+static const char *name_text(const char *name, int json,
+			     char buf[static NAME_MAX_TEXT])
+{
+	return printable(name, json, '!', buf, NAME_MAX_TEXT);
 }
 
 static void add_time(struct line *l)
@@ -242,6 +258,153 @@ static void flow_seen(void *self, const struct sluice_flow_event *e)
 	put(f, &l);
 }
 
+/* --------------------------------------------------------------------- dns */
+
+static const char *type_name(uint16_t type, char buf[static 12])
+{
+	static const struct {
+		uint16_t type;
+		const char *name;
+	} names[] = {
+		{ 1, "A" },    { 2, "NS" },    { 5, "CNAME" },  { 6, "SOA" },
+		{ 12, "PTR" }, { 15, "MX" },   { 16, "TXT" },   { 28, "AAAA" },
+		{ 33, "SRV" }, { 64, "SVCB" }, { 65, "HTTPS" }, { 255, "ANY" },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (names[i].type == type)
+			return names[i].name;
+	snprintf(buf, 12, "TYPE%u", type);
+	return buf;
+}
+
+static const char *rcode_name(const struct sluice_dns_event *e,
+			      char buf[static 12])
+{
+	static const char *const names[] = { "NOERROR",  "FORMERR", "SERVFAIL",
+					     "NXDOMAIN", "NOTIMP",  "REFUSED" };
+
+	if (e->dropped)
+		return "dropped";
+	if (e->rcode < sizeof(names) / sizeof(*names))
+		return names[e->rcode];
+	snprintf(buf, 12, "RCODE%u", e->rcode);
+	return buf;
+}
+
+/* An event as words. */
+struct dns_text {
+	char app[ADDR_MAX_TEXT], server[ADDR_MAX_TEXT], name[NAME_MAX_TEXT];
+	char why[WHY_MAX_TEXT], type_buf[12], rcode_buf[12];
+	const char *type, *rcode;
+};
+
+static void dns_texts(const struct flowlog *f, const struct sluice_dns_event *e,
+		      struct dns_text *t)
+{
+	const struct sluice_query_info *i = e->info;
+	int json = f->format == FORMAT_JSON;
+
+	strcpy(t->app, "-");
+	if (f->options->dns_app)
+		addr_name(&i->app, t->app);
+	addr_name(&i->server, t->server);
+	name_text(i->name, json, t->name);
+	printable(e->reason, json, ' ', t->why, sizeof(t->why));
+	t->type = type_name(i->qtype, t->type_buf);
+	t->rcode = rcode_name(e, t->rcode_buf);
+}
+
+static void add_dns_text(struct line *l, const struct sluice_dns_event *e,
+			 const struct dns_text *t)
+{
+	add_time(l);
+	add(l, " dns %" PRIu64 " %s %s > %s %s %s %s in %u.%03us %s",
+	    e->info->id, e->info->tcp ? "tcp" : "udp", t->app, t->server,
+	    t->name, t->type, e->plugin ? e->plugin : "-", e->took_ms / 1000,
+	    e->took_ms % 1000, t->rcode);
+	add(l, *t->why ? ": %s\n" : "%s\n", t->why);
+}
+
+static void add_dns_json(struct line *l, const struct sluice_dns_event *e,
+			 const struct dns_text *t)
+{
+	add(l, "{\"time\":\"");
+	add_time(l);
+	add(l, "\",\"dns\":%" PRIu64 ",\"proto\":\"%s\"", e->info->id,
+	    e->info->tcp ? "tcp" : "udp");
+	if (strcmp(t->app, "-") != 0)
+		add(l, ",\"app\":\"%s\"", t->app);
+	add(l, ",\"server\":\"%s\",\"name\":\"%s\",\"type\":\"%s\"", t->server,
+	    t->name, t->type);
+	if (e->plugin)
+		add(l, ",\"plugin\":\"%s\"", e->plugin);
+	add(l, ",\"ms\":%u,\"rcode\":\"%s\"", e->took_ms, t->rcode);
+	if (*t->why)
+		add(l, ",\"reason\":\"%s\"", t->why);
+	add(l, "}\n");
+}
+
+static void add_dns_table(struct line *l, const struct sluice_dns_event *e,
+			  const struct dns_text *t)
+{
+	char id[24], up[24], down[24], took[24], name[NAME_MAX_TEXT + 12];
+
+	snprintf(id, sizeof(id), "%" PRIu64, e->info->id);
+	snprintf(up, sizeof(up), "%u", e->info->msg_len);
+	snprintf(down, sizeof(down), "%u", e->reply_len);
+	snprintf(took, sizeof(took), "%u.%03us", e->took_ms / 1000,
+		 e->took_ms % 1000);
+	snprintf(name, sizeof(name), "%s %s", t->name, t->type);
+	add(l, TABLE, id, "dns", t->app, t->server, e->plugin ? e->plugin : "-",
+	    up, down, took, t->rcode, name);
+}
+
+/* So many a second; what is beyond is counted, and told with the next. */
+static int dns_has_room(struct flowlog *f)
+{
+	uint64_t second = sluice_now(f->ctx) / 1000;
+
+	if (second != f->second) {
+		f->second = second;
+		f->dns_lines = 0;
+	}
+	if (f->options->dns_rate && f->dns_lines == f->options->dns_rate) {
+		f->dns_lost++;
+		return 0;
+	}
+	f->dns_lines++;
+	if (f->dns_lost)
+		sluice_log(f->ctx, 4,
+			   "%" PRIu64
+			   " DNS questions without a line (dns-rate)",
+			   f->dns_lost);
+	f->dns_lost = 0;
+	return 1;
+}
+
+static void dns_seen(void *self, const struct sluice_dns_event *e)
+{
+	struct flowlog *f = self;
+	struct dns_text t;
+	struct line l;
+
+	if (f->options->dns == DNS_NO ||
+	    (f->options->dns == DNS_RULES && !e->reason) || !dns_has_room(f))
+		return;
+	dns_texts(f, e, &t);
+	l.len = 0;
+	if (f->format == FORMAT_JSON)
+		add_dns_json(&l, e, &t);
+	else if (f->format == FORMAT_TABLE)
+		add_dns_table(&l, e, &t);
+	else
+		add_dns_text(&l, e, &t);
+	put(f, &l);
+}
+
+/* ------------------------------------------------------------------- life */
+
 /* The descriptor to write to, ours to close, or -errno. */
 static int open_log(struct sluice_ctx *ctx, const struct options *o)
 {
@@ -279,6 +442,7 @@ static int log_create(struct sluice_ctx *ctx, const void *options, void **self)
 		return -ENOMEM;
 	}
 	f->ctx = ctx;
+	f->options = o;
 	f->format = (enum format)o->format;
 	f->fd = fd;
 	f->regular = !fstat(fd, &st) && S_ISREG(st.st_mode);
@@ -316,20 +480,38 @@ static const struct sluice_option log_options[] = {
 	  .preset = "text",
 	  .offset = offsetof(struct options, format),
 	  .help = "text|json|table: how a line looks" },
+	{ .key = "dns",
+	  .type = SLUICE_OPT_ENUM,
+	  .preset = "no",
+	  .offset = offsetof(struct options, dns),
+	  .help = "no|rules|yes: a line for each DNS question, or for those "
+		  "that a rule is about" },
+	{ .key = "dns-app",
+	  .type = SLUICE_OPT_BOOL,
+	  .preset = "yes",
+	  .offset = offsetof(struct options, dns_app),
+	  .help = "who asked is in such a line" },
+	{ .key = "dns-rate",
+	  .type = SLUICE_OPT_INT,
+	  .preset = "1000",
+	  .max = 1000000,
+	  .offset = offsetof(struct options, dns_rate),
+	  .help = "lines about DNS a second at most; 0: no limit" },
 	{ .key = NULL }
 };
 
 static const struct sluice_observe_ops log_ops = {
 	.size = sizeof(log_ops),
-	.flags = SLUICE_SEE_FLOWS,
+	.flags = SLUICE_SEE_FLOWS | SLUICE_SEE_DNS,
 	.flow = flow_seen,
+	.dns = dns_seen,
 };
 
 SLUICE_PLUGIN(flow_log) = {
 	SLUICE_HEAD,
 	.name = "flow-log",
 	.version = "1.0",
-	.summary = "writes a line for each flow that ended",
+	.summary = "writes a line for each flow that ended, and for DNS",
 	.license = "MIT",
 	.options = log_options,
 	.options_bytes = sizeof(struct options),

@@ -68,11 +68,17 @@ blocked()
 
 CASE=block
 if sluice_start "${filter[@]}" dns-filter.block="$block" \
-	dns-filter.record="nas.lan=10.9.8.7 www.lan=nas.lan x.lan=far.example"
+	dns-filter.record="nas.lan=10.9.8.7 www.lan=nas.lan x.lan=far.example" \
+	chain.observe=flow-log flow-log.dns=rules flow-log.file="$TMP/dns.log"
 then
 	each_family blocked
 	check "what is blocked is counted" counted dns-filter.blocked 1
 	sluice_stop
+	matches "the log has the rule" \
+		"$(grep -m 1 ' hosts.example A ' "$TMP/dns.log")" \
+		'dns [0-9]+ udp .* NXDOMAIN: blocked .*block\.txt:2$'
+	same "and no question that no rule is about" \
+		"$(grep -c ' www.hosts.example ' "$TMP/dns.log")" 0
 	same "nothing of it was asked outside" \
 		"$(grep -c ' hosts.example$' "$TMP/queries")" 0
 fi

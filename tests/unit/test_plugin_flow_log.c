@@ -265,6 +265,130 @@ static void bad_options_are_refused(void)
 	}
 }
 
+/* ------------------------------------------------------------------- dns */
+
+struct dns_world {
+	struct fake *k;
+	int file;
+	struct sluice_query_info info;
+	struct sluice_dns_event event;
+};
+
+static void dns_world(struct dns_world *w, const char *options)
+{
+	char all[128];
+
+	memset(w, 0, sizeof(*w));
+	w->file = memfd_create("flow-log", 0);
+	snprintf(all, sizeof(all), "fd = %d\n%s", w->file, options);
+	w->k = fake_new(PLUGIN, all);
+	w->info.size = sizeof(w->info);
+	w->info.id = 7;
+	w->info.qtype = 1;
+	w->info.qclass = 1;
+	w->info.name = "ads.example";
+	w->info.msg_len = 29;
+	w->info.app = fake_addr("10.0.0.2:40112");
+	w->info.server = fake_addr("[fd00::1]:53");
+	w->event.size = sizeof(w->event);
+	w->event.rcode = 3;
+	w->event.plugin = "dns-filter";
+	w->event.info = &w->info;
+	w->event.reply = (const uint8_t *)"";
+	w->event.reply_len = 90;
+	w->event.took_ms = 1002;
+	w->event.reason = "blocked ads.txt:17";
+}
+
+static void ask(struct dns_world *w)
+{
+	PLUGIN->observe->dns(w->k->self, &w->event);
+}
+
+static const char *asked(struct dns_world *w)
+{
+	static struct world flows;
+
+	flows.k = w->k;
+	flows.file = w->file;
+	return written(&flows);
+}
+
+static void a_question_has_a_line_where_it_is_wanted(void)
+{
+	struct dns_world w;
+
+	dns_world(&w, "");
+	ask(&w);
+	CU_ASSERT_STRING_EQUAL(asked(&w), "");
+	dns_world(&w, "dns = rules");
+	w.event.reason = NULL;
+	ask(&w);
+	CU_ASSERT_STRING_EQUAL(asked(&w), "");
+	dns_world(&w, "dns = rules");
+	ask(&w);
+	CU_ASSERT_STRING_EQUAL(asked(&w) + 24,
+			       " dns 7 udp 10.0.0.2:40112 > [fd00::1]:53 "
+			       "ads.example A dns-filter in 1.002s NXDOMAIN: "
+			       "blocked ads.txt:17\n");
+	dns_world(&w, "dns = yes\ndns-app = no");
+	w.info.tcp = 1;
+	w.info.qtype = 257;
+	w.event.reason = NULL;
+	w.event.plugin = NULL;
+	w.event.dropped = 1;
+	w.event.reply = NULL;
+	ask(&w);
+	CU_ASSERT_STRING_EQUAL(asked(&w) + 24,
+			       " dns 7 tcp - > [fd00::1]:53 ads.example "
+			       "TYPE257 - in 1.002s dropped\n");
+}
+
+static void a_question_is_an_object_or_a_row(void)
+{
+	struct dns_world w;
+	const char *text;
+
+	dns_world(&w, "dns = yes\nformat = json");
+	w.event.reason = "blocked \"\n\\";
+	ask(&w);
+	CU_ASSERT_STRING_EQUAL(
+		asked(&w) + 33,
+		"\",\"dns\":7,\"proto\":\"udp\",\"app\":\"10.0.0.2:40112\","
+		"\"server\":\"[fd00::1]:53\",\"name\":\"ads.example\","
+		"\"type\":\"A\",\"plugin\":\"dns-filter\",\"ms\":1002,"
+		"\"rcode\":\"NXDOMAIN\",\"reason\":\"blocked \\\"?\\\\\"}\n");
+	dns_world(&w, "dns = yes\ndns-app = no\nformat = json");
+	w.event.rcode = 9;
+	ask(&w);
+	text = asked(&w);
+	CU_ASSERT_PTR_NULL(strstr(text, "10.0.0.2"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"rcode\":\"RCODE9\""));
+	dns_world(&w, "dns = yes\nformat = table");
+	ask(&w);
+	text = strchr(asked(&w), '\n') + 1;
+	CU_ASSERT_STRING_EQUAL(text, "     7 dns   10.0.0.2:40112          "
+				     "[fd00::1]:53                dns-filter   "
+				     "       29        90   1.002s NXDOMAIN    "
+				     "ads.example A\n");
+}
+
+static void lines_about_questions_have_a_rate(void)
+{
+	struct dns_world w;
+	int lines = 0;
+
+	dns_world(&w, "dns = yes\ndns-rate = 3");
+	for (int i = 0; i < 10; i++)
+		ask(&w);
+	w.k->now += 1000;
+	ask(&w);
+	CU_ASSERT_PTR_NOT_NULL(strstr(w.k->log, "7 DNS questions"));
+	for (const char *p = asked(&w); (p = strchr(p, '\n')); p++)
+		lines++;
+	CU_ASSERT_EQUAL(lines, 4);
+}
+
 static const struct unit_test tests[] = {
 	UNIT(a_line_says_it_all),
 	UNIT(what_is_not_known_is_left_out),
@@ -277,6 +401,9 @@ static const struct unit_test tests[] = {
 	UNIT(a_full_pipe_costs_lines),
 	UNIT(a_file_is_added_to),
 	UNIT(bad_options_are_refused),
+	UNIT(a_question_has_a_line_where_it_is_wanted),
+	UNIT(a_question_is_an_object_or_a_row),
+	UNIT(lines_about_questions_have_a_rate),
 };
 
 UNIT_MAIN("flow-log", tests)
