@@ -61,6 +61,9 @@ static void trim(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	p->tot_len -= cut;
 	seg->len -= cut;
 	seg->tcphdr->seqno = lwip_htonl(pcb->lastack);
+	/* lwIP counts what is left of the segment when it is done with it. */
+	pcb->snd_buf += cut;
+	stack.acked += cut;
 	if (in_head)
 		cut -= cut_head(p, in_head, cut);
 	while (cut)

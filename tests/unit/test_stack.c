@@ -422,6 +422,29 @@ IN_BOTH(what_was_lost_is_sent_again)
 	app_end(w);
 }
 
+/* A part of a segment, and then the rest: there is as much room as before. */
+IN_BOTH(what_was_acknowledged_in_parts_makes_room)
+{
+	struct app a;
+	struct world *w = eaten(&a, family);
+	struct tcp_flow *tf = (struct tcp_flow *)first.flow;
+	size_t room = stack_room(&tf->conn);
+	uint32_t from = a.nxt;
+
+	a.quiet = true;
+	CU_ASSERT_EQUAL(sluice_send(first.flow, sent, 20000), 20000);
+	UNTIL(w, a.nxt == from + 20000);
+	for (uint32_t part = 5000; part <= 20000; part += 5000) {
+		a.nxt = from + part;
+		app_ack(&a);
+		app_turns(w, 2);
+	}
+	UNTIL(w, stack_drained(&tf->conn));
+	CU_ASSERT_EQUAL(stack_room(&tf->conn), room);
+	CU_ASSERT_PTR_NULL(tf->down);
+	app_end(w);
+}
+
 /* The window shuts over what was sent, which is then acknowledged after all:
  * there is nothing left to probe with. */
 IN_BOTH(a_window_that_shrinks_over_what_was_sent_does_no_harm)
@@ -769,6 +792,7 @@ static const struct unit_test tests[] = {
 	UNIT(acknowledging_what_was_never_sent_does_no_harm),
 	UNIT(a_fin_that_comes_early_waits_for_its_bytes),
 	UNIT(what_was_lost_is_sent_again),
+	UNIT(what_was_acknowledged_in_parts_makes_room),
 	UNIT(a_window_that_shrinks_over_what_was_sent_does_no_harm),
 	UNIT(a_window_may_begin_at_nothing),
 	UNIT(an_app_that_is_gone_is_given_up),
