@@ -5,8 +5,9 @@
  *	                                     --> write
  *
  * A rule on its way takes 16 bytes.  They are sorted where they stand, bucket
- * by bucket, and written through a small buffer: at its peak this takes what
- * the rules take and the image, no third copy.
+ * by bucket, and written through a small buffer, and what was written is given
+ * back meanwhile: at its peak this takes what the rules take, which is a
+ * quarter more than the image.
  */
 #include "build.h"
 
@@ -448,6 +449,8 @@ static void number_extras(struct build *b)
 
 /* ---------------------------------------------------------------- writing */
 
+#define WRITTEN 65536u /* entries, whose memory is then given back */
+
 struct out {
 	int fd, err;
 	uint8_t buf[65536];
@@ -481,11 +484,25 @@ static void out_add(struct out *o, const void *p, size_t len)
 	}
 }
 
+/* Whole pages of what is no longer looked at; of no consequence if the system
+ * does not want them. */
+static void give_back(void *p, size_t len)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
+	uintptr_t from = ((uintptr_t)p + page) & ~page;
+	uintptr_t to = ((uintptr_t)p + len) & ~page;
+
+	if (from < to)
+		madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 static void write_entries(struct build *b, struct out *o, uint32_t bits)
 {
-	const struct build_entry *v = b->entries.v;
+	struct build_entry *v = b->entries.v;
 
 	for (size_t i = 0; i < b->entries.n; i++) {
+		if (i && i % WRITTEN == 0)
+			give_back(v + i - WRITTEN, WRITTEN * sizeof(*v));
 		uint64_t print = v[i].hash << bits >> 16;
 		struct image_entry e = {
 			.w = { (uint32_t)(print >> 16),
