@@ -155,6 +155,51 @@ if sluice_start "${filter[@]}" dns-filter.block="$block" \
 	sluice_stop
 fi
 
+# Two lists with the same rule, in one the first line, in the other the last:
+# half of either would let the name through.
+read_again()
+{
+	python3 - "$SLUICE_PID" "$TMP/sluice.log" "$block" <<'PY'
+import os, signal, sys, time
+pid, log, block = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+rest = "".join(f"n{i}.example\n" for i in range(2000))
+end = time.monotonic() + 120
+def reloads():
+    with open(log) as f:
+        return f.read().count(" rules of 2 lists")
+before = reloads()
+for n in range(100):
+    with open(block + ".new", "w") as f:
+        f.write(rest + "hosts.example\n" if n % 2 else
+                "hosts.example\n" + rest)
+    os.rename(block + ".new", block)
+    os.kill(pid, signal.SIGHUP)
+    while reloads() < before + n + 1:
+        if time.monotonic() > end:
+            sys.exit(f"only {n} of 100")
+        time.sleep(0.002)
+print("all 100")
+PY
+}
+
+CASE=reloads
+cp "$block" "$TMP/before"
+if sluice_start "${filter[@]}" dns-filter.block="$block" \
+	gateway.log-level=info; then
+	rm -f "$TMP"/stop*
+	keep_asking $SELF4 "$TMP/stop" >"$TMP/seen" &
+	asking=$!
+	JOBS+=($asking)
+	wait_for 20 test -e "$TMP/stop.rcode3"
+	same "lists are read again a hundred times" "$(read_again)" "all 100"
+	touch "$TMP/stop"
+	wait $asking
+	same "and no question is lost, or answered from half of one" \
+		"$(<"$TMP/seen")" rcode3
+	sluice_stop
+fi
+mv "$TMP/before" "$block"
+
 # --- flows ------------------------------------------------------------------
 
 CASE=direct
