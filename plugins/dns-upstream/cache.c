@@ -190,6 +190,17 @@ void cache_drop_failures(struct cache *c)
 	}
 }
 
+void cache_drop_group(struct cache *c, uint16_t group)
+{
+	struct cache_entry *e, *next;
+
+	for (e = TAILQ_FIRST(&c->lru); e; e = next) {
+		next = TAILQ_NEXT(e, lru);
+		if (e->group == group)
+			cache_drop(c, e);
+	}
+}
+
 void cache_answer(const struct cache_entry *e, struct msg_answer *a)
 {
 	a->p = e->bytes + e->question_len;

@@ -48,6 +48,8 @@ void cache_put(struct cache *c, const struct question *q,
 void cache_drop(struct cache *c, struct cache_entry *e);
 /* Failures were those of a network that is no more. */
 void cache_drop_failures(struct cache *c);
+/* What the servers of a group said. */
+void cache_drop_group(struct cache *c, uint16_t group);
 /* What is kept, as it was put. */
 void cache_answer(const struct cache_entry *e, struct msg_answer *a);
 

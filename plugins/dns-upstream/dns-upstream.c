@@ -86,9 +86,12 @@ static int upstream_query(void *self, struct sluice_query *query)
 
 	if (!msg_read(&m, i->msg, i->msg_len) || !m.question)
 		return -EBADMSG;
-	if (servers_refresh(&g->servers, now))
+	if (servers_refresh(&g->servers, now)) {
 		sluice_log(up->ctx, 6, "%s: %u servers now", g->servers.path,
 			   g->servers.n);
+		/* Other servers may know the same names as others. */
+		cache_drop_group(&up->cache, g->index);
+	}
 	question_init(&q, g->index, i->msg, &m, up->key);
 	e = cache_find(&up->cache, &q, now);
 	if (e && answer_kept(up, g, &q, query, &m, e))
