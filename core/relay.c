@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* relay.c - the net's side of a TCP flow: a socket
  *
- * The socket is watched once, edge-triggered, for everything; what the last
- * edges said is remembered, so that the bulk path makes no epoll call.
+ * The socket is watched edge-triggered, for everything that may be, and for
+ * room from the first time it had none; what the last edges said is
+ * remembered, so that the bulk path makes no epoll call.
  *
  *	up     app -> lwIP's queue -> one sendmsg a turn, by reference
  *	down   recv into a chunk -> lwIP by reference, while it has room
@@ -50,6 +51,21 @@ static void on_drain(struct timer *t)
 	flow_refuse(&tf->flow, SLUICE_WHY_RESET, NULL);
 }
 
+/* The socket took less than there was.  Few do, and a socket that is watched
+ * for this from the beginning has an event to tell that it can be written. */
+static void wait_writable(struct tcp_flow *tf)
+{
+	struct relay *r = &tf->relay;
+	int err;
+
+	r->writable = false;
+	if (r->net.events & EPOLLOUT)
+		return;
+	err = loop_mod(&tf->flow.gw->loop, &r->net, r->net.events | EPOLLOUT);
+	if (err < 0)
+		failed(tf, -err);
+}
+
 void relay_up(struct tcp_flow *tf)
 {
 	struct relay *r = &tf->relay;
@@ -69,7 +85,7 @@ void relay_up(struct tcp_flow *tf)
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
-			r->writable = false;
+			wait_writable(tf);
 			return;
 		}
 		if (sent < 0) {
@@ -78,7 +94,7 @@ void relay_up(struct tcp_flow *tf)
 		}
 		stack_consume(&tf->conn, (size_t)sent);
 		if ((size_t)sent < sum)
-			r->writable = false;
+			wait_writable(tf);
 	}
 	if (tf->conn.fin_seen && !tf->conn.up_bytes && !r->shut && !r->failed) {
 		r->shut = true;
@@ -236,8 +252,7 @@ int relay_start(struct tcp_flow *tf, int fd)
 	r->net.fd = -1;
 	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 	err = loop_add(&tf->flow.gw->loop, &r->net, fd,
-		       EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
-		       on_net);
+		       EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET, on_net);
 	if (err < 0) {
 		close_hard(fd);
 		return err;
