@@ -12,6 +12,9 @@
  * first.  Two tries at most are open: in a race both are asked from the
  * start; else the second place is for a server that was down and is probed.
  *
+ * Servers that are all down are asked a few questions at a time, to see when
+ * they are back; more would take the places of those that others answer.
+ *
  * With an old answer at hand nobody waits longer than 1.8 s (RFC 8767, 5):
  * then that is given, and the ask goes on for the cache alone.
  */
@@ -27,13 +30,14 @@
 #define STALE_MS  1800 /* RFC 8767, 5: the client response timer */
 #define FREE_MAX  256  /* asks kept for the next question */
 #define AHEAD_MAX 64   /* asks that nobody waits for yet, at a time */
+#define DOWN_MAX  64   /* of servers that are all down, at a time */
 
 static struct ask **bucket(struct upstream *up, uint64_t hash)
 {
 	return &up->table[hash & up->mask];
 }
 
-static struct ask *ask_new(struct upstream *up)
+static struct ask *ask_new(struct upstream *up, struct group *g)
 {
 	struct ask *a = up->free;
 
@@ -47,6 +51,8 @@ static struct ask *ask_new(struct upstream *up)
 	}
 	memset(a, 0, sizeof(*a));
 	a->up = up;
+	a->group = g;
+	g->asks_n++;
 	TAILQ_INSERT_TAIL(&up->asks, a, node);
 	up->asks_n++;
 	return a;
@@ -70,6 +76,7 @@ static void ask_end(struct ask *a)
 	if (a->in_stale)
 		TAILQ_REMOVE(&up->stale, a, stale_node);
 	up->asks_n--;
+	a->group->asks_n--;
 	up->prefetches -= a->prefetch;
 	if (a->lookup) {
 		lookup_end(up, a->lookup);
@@ -245,6 +252,12 @@ static void probe(struct ask *a)
 		start(a, t, i, true);
 }
 
+static bool is_one_too_many(const struct ask *a)
+{
+	return a->group->asks_n > DOWN_MAX &&
+	       servers_all_down(&a->group->servers);
+}
+
 /* As many tries as there should be.  When all were tried it begins anew, if
  * one of them was merely silent and none had anything to say.  False: nobody
  * is left, or no time. */
@@ -268,7 +281,7 @@ static bool go_on(struct ask *a)
 			start(a, t, i, false);
 			continue;
 		}
-		if (busy || !a->timed_out || a->poor)
+		if (busy || !a->timed_out || a->poor || is_one_too_many(a))
 			break;
 		a->timed_out = false;
 		a->tried = 0;
@@ -464,10 +477,9 @@ int ask_begin(struct upstream *up, struct group *g, const struct question *q,
 	if (!query && up->prefetches >= AHEAD_MAX)
 		return SLUICE_DROP;
 	table_room(up);
-	a = ask_new(up);
+	a = ask_new(up, g);
 	if (!a)
 		return -ENOMEM;
-	a->group = g;
 	a->question = *q;
 	a->prefetch = !query;
 	up->prefetches += a->prefetch;
@@ -486,7 +498,9 @@ int ask_begin(struct upstream *up, struct group *g, const struct question *q,
 	if (query)
 		add_waiter(a, query);
 	a->starting = true;
-	if (go_on(a)) {
+	if (is_one_too_many(a)) {
+		snprintf(a->why, sizeof(a->why), "too many wait already");
+	} else if (go_on(a)) {
 		a->starting = false;
 		return SLUICE_LATER;
 	}
@@ -497,11 +511,10 @@ int ask_begin(struct upstream *up, struct group *g, const struct question *q,
 int ask_lookup(struct upstream *up, struct group *g, const struct question *q,
 	       struct server *s)
 {
-	struct ask *a = ask_new(up);
+	struct ask *a = ask_new(up, g);
 
 	if (!a)
 		return -ENOMEM;
-	a->group = g;
 	a->question = *q;
 	a->alone = true;
 	a->lookup = server_get(s);

@@ -9,6 +9,7 @@
 
 struct group {
 	struct servers servers;
+	size_t asks_n; /* under way */
 	uint16_t index;
 };
 

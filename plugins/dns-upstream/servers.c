@@ -235,6 +235,14 @@ int servers_pick(const struct servers *s, uint32_t tried)
 	return second;
 }
 
+bool servers_all_down(const struct servers *s)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		if (!s->v[i]->failed)
+			return false;
+	return true;
+}
+
 int servers_probe(struct servers *s, uint32_t tried, uint64_t now)
 {
 	for (uint32_t i = 0; i < s->n; i++) {

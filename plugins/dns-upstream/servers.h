@@ -66,6 +66,7 @@ bool servers_refresh(struct servers *s, uint64_t now);
 /* The next to ask that is no bit of tried: one that works if there is, else
  * any.  -1: all were tried. */
 int servers_pick(const struct servers *s, uint32_t tried);
+bool servers_all_down(const struct servers *s);
 /* One that is down and whose time has come to be tried beside another; others
  * will not for a while.  -1: none. */
 int servers_probe(struct servers *s, uint32_t tried, uint64_t now);
