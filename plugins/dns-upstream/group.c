@@ -19,11 +19,12 @@
 
 #define RESOLV_CONF "/etc/resolv.conf"
 
+/* No domain has a colon; URLs, IPv6 and ports do. */
 static bool is_server(const char *word)
 {
 	struct sluice_addr a;
 
-	return strstr(word, "://") || !strcmp(word, "system") ||
+	return strchr(word, ':') || !strcmp(word, "system") ||
 	       !strcmp(word, "host") || !url_address(word, &a);
 }
 

@@ -262,6 +262,35 @@ static void nobody_answers_in_five_seconds_is_servfail(void)
 	end(k, q);
 }
 
+/* A few wait to see whether it is back, the others hear at once. */
+static void a_dead_server_does_not_gather_questions(void)
+{
+	struct fake *k = fake_new(PLUGIN, ONE);
+	struct fake_query *q[80];
+	char name[16];
+	int fd, at_once = 0;
+
+	q[0] = ask(k, "a.b");
+	fd = serve(k, SLUICE_UDP, "192.0.2.1:53");
+	fake_run(k, 2100);
+	for (int i = 1; i < 80; i++) {
+		snprintf(name, sizeof(name), "n%d.b", i);
+		q[i] = ask(k, name);
+		at_once += q[i]->verdict == SLUICE_TAKE;
+	}
+	CU_ASSERT_EQUAL(at_once, 80 - 64);
+	is_answered(q[79], 2);
+	close(fd);
+	fd = serve(k, SLUICE_UDP, "192.0.2.1:53");
+	fake_run(k, 6000);
+	for (int i = 0; i < 79; i++) {
+		is_answered(q[i], 2);
+		free(q[i]);
+	}
+	close(fd);
+	end(k, q[79]);
+}
+
 static void an_error_is_followed_by_the_next_at_once(void)
 {
 	struct fake *k = fake_new(PLUGIN, TWO);
@@ -501,7 +530,7 @@ static void a_route_has_servers_of_its_own(void)
 	struct fake *k = fake_new(PLUGIN,
 				  ONE "route = corp.example 10.in-addr.arpa "
 				      "tcp://10.0.0.53 lab.corp.example "
-				      "udp://10.0.0.54:54\n");
+				      "10.0.0.54:54\n");
 	static const struct {
 		const char *name, *to;
 		uint8_t proto;
@@ -1041,6 +1070,7 @@ static const struct unit_test tests[] = {
 	UNIT(a_silent_server_is_followed_by_the_next),
 	UNIT(a_server_that_was_down_is_probed_beside_another),
 	UNIT(nobody_answers_in_five_seconds_is_servfail),
+	UNIT(a_dead_server_does_not_gather_questions),
 	UNIT(an_error_is_followed_by_the_next_at_once),
 	UNIT(no_dial_at_all_is_servfail_at_once),
 	UNIT(a_cut_answer_is_asked_for_by_tcp),
