@@ -47,6 +47,7 @@ class Row:
 DNS = [
     ('forwarded', 'w', 0, 0.9, None),
     ('from the cache', 'k', 1000, 1.0, None),
+    ('blocked', 'b', 0, 1.0, None),  # by world.py's rule
 ]
 
 

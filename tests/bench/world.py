@@ -79,10 +79,14 @@ routes = none
 [chain]
 tcp = tcp-forward
 udp = udp-forward
-dns = dns-upstream
+dns = dns-filter dns-upstream
 protect = protect-mark
 [dns-upstream]
 server = 10.77.2.2
+[dns-filter]
+cache =
+rule = b*.bench
+answer = zero
 '''
 
 PEER = {
