@@ -74,6 +74,15 @@ static bool answer_kept(struct upstream *up, struct group *g,
 	return true;
 }
 
+/* With its network it is another question: what is kept is for all. */
+static bool is_for_one(const struct upstream *up, const uint8_t *msg,
+		       const struct msg *m)
+{
+	size_t len;
+
+	return up->options->ecs == ECS_PASS && msg_ecs(msg, m, &len);
+}
+
 static int upstream_query(void *self, struct sluice_query *query)
 {
 	struct upstream *up = self;
@@ -93,6 +102,8 @@ static int upstream_query(void *self, struct sluice_query *query)
 		cache_drop_group(&up->cache, g->index);
 	}
 	question_init(&q, g->index, i->msg, &m, up->key);
+	if (is_for_one(up, i->msg, &m))
+		return ask_begin(up, g, &q, query, &m, NULL);
 	e = cache_find(&up->cache, &q, now);
 	if (e && answer_kept(up, g, &q, query, &m, e))
 		return SLUICE_TAKE;

@@ -790,6 +790,26 @@ static void what_an_app_says_about_itself_stays_here(void)
 	}
 }
 
+/* What others were told is no answer for an app's own network. */
+static void an_answer_for_all_is_none_for_one_network(void)
+{
+	struct fake *k = fake_new(PLUGIN, KEEP "ecs = pass\n");
+	struct fake_query *q = ask_edns(k, "a.b", 4096, true, NULL, 0);
+	int fd = serve(k, SLUICE_UDP, "192.0.2.1:53");
+	struct message m = heard(fd);
+
+	say(k, fd, answer_to(&m, 0, 0));
+	is_answered(q, 0);
+	free(q);
+	q = ask_edns(k, "a.b", 4096, true, NULL, 0);
+	is_answered(q, 0);
+	free(q);
+	q = ask_edns(k, "a.b", 4096, true, ecs_option, sizeof(ecs_option));
+	CU_ASSERT_EQUAL(q->verdict, SLUICE_LATER);
+	close(fd);
+	end(k, q);
+}
+
 static void who_asks_without_edns_is_answered_without(void)
 {
 	struct fake *k = fake_new(PLUGIN, KEEP);
@@ -1089,6 +1109,7 @@ static const struct unit_test tests[] = {
 	UNIT(a_server_that_fails_makes_old_data_good),
 	UNIT(a_failure_is_kept_for_a_short_while),
 	UNIT(what_an_app_says_about_itself_stays_here),
+	UNIT(an_answer_for_all_is_none_for_one_network),
 	UNIT(who_asks_without_edns_is_answered_without),
 	UNIT(a_server_without_edns_is_asked_without),
 	UNIT(a_failure_says_why),
