@@ -366,7 +366,9 @@ int netsetup_enter(int netns)
 
 	if (back < 0)
 		return -errno;
-	if (setns(netns, CLONE_NEWNET)) {
+	/* Root of a user namespace may go where it could not come back from:
+	 * to return is tried first. */
+	if (setns(back, CLONE_NEWNET) || setns(netns, CLONE_NEWNET)) {
 		int err = errno;
 
 		close(back);
