@@ -396,12 +396,22 @@ static int sort_entries(struct build *b, uint32_t bits, uint32_t *index)
 	return 0;
 }
 
+/* One more rule with conditions for a name that has as many as a look-up may
+ * cost: not used, and said. */
+static void refuse_entry(struct build *b, const struct build_entry *e)
+{
+	b->list = e->rest >> 26 & 0x3ff;
+	b->line = e->rest & 0x3ffffff;
+	list_now(b)->rules--;
+	build_refuse(b, RULE_MANY);
+}
+
 /* Rules that say what an earlier one says are counted, and go; index is made
  * anew.  What has extras is never the same. */
 static void drop_same(struct build *b, uint32_t bits, uint32_t *index)
 {
 	struct build_entry *v = b->entries.v;
-	size_t n = b->entries.n, to = 0, bucket = 0;
+	size_t n = b->entries.n, to = 0, bucket = 0, extras = 0;
 	struct image_list *lists = b->lists.v;
 
 	for (size_t i = 0; i < n; i++) {
@@ -410,6 +420,12 @@ static void drop_same(struct build *b, uint32_t bits, uint32_t *index)
 
 		while (bucket < at)
 			index[++bucket] = (uint32_t)to;
+		if (!i || v[i - 1].hash != v[i].hash)
+			extras = 0;
+		if (flags & IMAGE_EXTRA && ++extras > IMAGE_GLOBS) {
+			refuse_entry(b, &v[i]);
+			continue;
+		}
 		if (to && v[to - 1].hash == v[i].hash &&
 		    v[to - 1].rest >> 36 == flags && !(flags & IMAGE_EXTRA)) {
 			lists[v[i].rest >> 26 & 0x3ff].same++;
@@ -429,7 +445,7 @@ static void number_extras(struct build *b)
 	const struct build_entry *v = b->entries.v;
 	struct build_extra *x = b->extras.v;
 	struct image_extra *to = b->extras.v;
-	size_t e = 0;
+	size_t e = 0, n = 0;
 
 	if (!b->extras.n)
 		return;
@@ -437,14 +453,20 @@ static void number_extras(struct build *b)
 	for (size_t i = 0; i < b->extras.n; i++) {
 		struct build_extra one = x[i];
 
-		while (v[e].hash != one.hash || v[e].rest != one.rest)
+		while (e < b->entries.n &&
+		       (v[e].hash < one.hash ||
+			(v[e].hash == one.hash && v[e].rest < one.rest)))
 			e++;
-		to[i] = (struct image_extra){ .entry = (uint32_t)e,
-					      .kind = one.kind,
-					      .arg = one.arg,
-					      .off = one.off,
-					      .len = one.len };
+		if (e == b->entries.n || v[e].hash != one.hash ||
+		    v[e].rest != one.rest)
+			continue; /* its entry was refused */
+		to[n++] = (struct image_extra){ .entry = (uint32_t)e,
+						.kind = one.kind,
+						.arg = one.arg,
+						.off = one.off,
+						.len = one.len };
 	}
+	b->extras.n = n;
 }
 
 /* ---------------------------------------------------------------- writing */

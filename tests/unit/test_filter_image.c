@@ -419,6 +419,30 @@ static void only_so_many_patterns_are_taken(void)
 	free(text);
 }
 
+/* So that a list cannot make one name slow. */
+static void a_name_has_only_so_many_conditions(void)
+{
+	const size_t each = strlen("||x.com^$dnstype=A\n");
+	const size_t n = IMAGE_GLOBS + 100;
+	char *text = malloc(n * each + 32);
+	struct filterlists f = { .n = 0 };
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+	for (size_t i = 0; i < n; i++)
+		memcpy(text + i * each, "||x.com^$dnstype=A\n", each);
+	strcpy(text + n * each, "||y.com^$dnstype=A\n");
+	filterlists_add(&f, text, strlen(text), "", 0);
+	CU_ASSERT_EQUAL_FATAL(filterlists_open(&f), 0);
+	CU_ASSERT_EQUAL(f.image.head->entries, IMAGE_GLOBS + 1);
+	CU_ASSERT_EQUAL(f.image.head->rules, IMAGE_GLOBS + 1);
+	CU_ASSERT_EQUAL(f.image.head->refused, 100);
+	CU_ASSERT_EQUAL(filterlists_match(&f, "x.com", A).line, 1);
+	CU_ASSERT_EQUAL(filterlists_match(&f, "y.com", A).line, n + 1);
+	CU_ASSERT_EQUAL(filterlists_match(&f, "y.com", 28).rank, 0);
+	filterlists_end(&f);
+	free(text);
+}
+
 static void a_file_that_is_not_there_is_named(void)
 {
 	static const char *const words[] = { "/nonexistent/list.txt", NULL };
@@ -578,6 +602,7 @@ static const struct unit_test tests[] = {
 	UNIT(a_line_without_end_is_skipped),
 	UNIT(names_are_as_long_as_names_may_be),
 	UNIT(only_so_many_patterns_are_taken),
+	UNIT(a_name_has_only_so_many_conditions),
 	UNIT(a_file_that_is_not_there_is_named),
 	UNIT(compiling_can_be_stopped),
 	UNIT(an_image_is_kept_until_a_list_changes),
