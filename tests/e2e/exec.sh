@@ -65,14 +65,16 @@ prints()
 MARK=marker-$$-of-exec.sh
 
 # What a command could leave behind: whoever is in its namespaces (it printed
-# them) or holds them, processes, mounts, files.
+# them) or holds them, processes, mounts, files.  A number that is free again
+# may be that of a new namespace of somebody else's, but not two of them.
 inside=
 left_over()
 {
 	local ns
 	for ns in $inside; do
-		find /proc/[0-9]*/ns /proc/[0-9]*/fd -lname "$ns" 2>/dev/null
-	done
+		find /proc/[0-9]*/fd -lname "$ns" 2>/dev/null
+		find /proc/[0-9]*/ns -lname "$ns" ! -name '*_for_*' 2>/dev/null
+	done | awk -F/ '$4 == "fd" || n[$3]++ == 1'
 	pgrep -f "$MARK"
 	grep -v '/run/netns\|sluice' /proc/self/mountinfo
 	ls "$TMP"
