@@ -26,6 +26,8 @@ static const struct scheme {
 	{ "https", URL_HTTPS, 443 },
 };
 
+#define DNS_QUERY "/dns-query" /* RFC 8484, 4.1.1 */
+
 /* Control D: its resolver for devices, and where that is. */
 #define CONTROLD_HOST "dns.controld.com"
 #define CONTROLD_V4   "76.76.2.22"
@@ -135,7 +137,7 @@ static const char *split_path(const char *word, char *rest, size_t room,
 		return word[n] ? "a path is for https:// only" : NULL;
 	if (strlen(word + n) >= sizeof(u->path))
 		return "the path is too long";
-	strcpy(u->path, word[n] && word[n + 1] ? word + n : "/dns-query");
+	strcpy(u->path, word[n] && word[n + 1] ? word + n : DNS_QUERY);
 	return is_path(u->path) ? NULL : "no path of a URL";
 }
 
@@ -229,6 +231,7 @@ char *url_text(const struct url *u, char buf[URL_TEXT])
 	if (u->kind < URL_TLS || u->port != s->port)
 		snprintf(port, sizeof(port), ":%u", u->port);
 	snprintf(buf, URL_TEXT, "%s://%s%s%s%s%s", s->name, v6 ? "[" : "",
-		 u->host, v6 ? "]" : "", port, u->path);
+		 u->host, v6 ? "]" : "", port,
+		 !*u->path || !strcmp(u->path, DNS_QUERY) ? u->path : "/...");
 	return buf;
 }

@@ -31,7 +31,8 @@ struct url {
  * "tls://dns.example", "https://dns.example/dns-query", "sdns://...",
  * "controld://UID/CLIENT" into u.  NULL, or what is wrong with it. */
 const char *url_parse(const char *word, struct url *u);
-/* The same as text. */
+/* The same as text, for logs and answers: of an HTTPS path that is not the usual
+ * one, which may be a secret of a device, only that there is one. */
 char *url_text(const struct url *u, char buf[URL_TEXT]);
 /* An address alone, no port: 0 or -1. */
 int url_address(const char *text, struct sluice_addr *a);
