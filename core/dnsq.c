@@ -477,6 +477,8 @@ void dnsq_up(struct dns *d, const struct sluice_addr *app,
 	struct dnsq *q = NULL, *twin;
 	struct dnsmsg m;
 
+	if (d->gw->stopping) /* plugins have been told that none comes */
+		return;
 	if (!d->has_thread) {
 		d->thread = pthread_self();
 		d->has_thread = true;

@@ -372,6 +372,19 @@ static void what_is_never_resolved_ends_with_the_gateway(void)
 	world_end(w);
 }
 
+/* Plugins have stopped by then; the device may still bring questions. */
+static void nothing_is_asked_while_the_gateway_ends(void)
+{
+	struct world *w = new_world(BOTH);
+
+	w->gw.stopping = true;
+	ask(w, 9, "one.test");
+	CU_ASSERT_STRING_EQUAL(calls, "");
+	CU_ASSERT_EQUAL(COUNT(dns_pending), 0);
+	CU_ASSERT_EQUAL(w->down_n, 0);
+	world_end(w);
+}
+
 static void *resolve_in_thread(void *arg)
 {
 	struct sluice_query *q = arg;
@@ -989,6 +1002,7 @@ static const struct unit_test tests[] = {
 	UNIT(too_many_waiting_are_told_so_at_once),
 	UNIT(time_is_up_while_a_plugin_holds_it),
 	UNIT(what_is_never_resolved_ends_with_the_gateway),
+	UNIT(nothing_is_asked_while_the_gateway_ends),
 	UNIT(another_thread_may_answer),
 	UNIT(a_thread_may_be_late),
 	UNIT(held_and_passed_on),
